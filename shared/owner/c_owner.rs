@@ -2,9 +2,8 @@
 
 //! An owner whose driver is written in C, and its contexts.
 //!
-//! C type: `struct d2d_owner`. The contexts have the sizes and the operations that the owner states
-//! when it starts. An owner in Rust does not call the `#[inline]` functions of this file, so they
-//! are not compiled for its module.
+//! C type: `struct d2d_owner`. An owner in Rust does not call the `#[inline]` functions of this
+//! file, so its module does not contain them.
 
 use crate::{
     config::Config,
@@ -87,7 +86,7 @@ unsafe impl Send for Description {}
 unsafe impl Sync for Description {}
 
 impl Description {
-    /// Checks and copies what an owner has stated. Any context.
+    /// Any context.
     ///
     /// # Errors
     ///
@@ -126,12 +125,11 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The sizes must be those of this version of the pair, not of an older minor one.
+        // The sizes must be those of this minor version of the pair, too.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }
-        // The registration of the driver object checks the other routines. The `completed` of the
-        // object is that of the library.
+        // The other routines are checked when the driver object is registered.
         let routines = [
             owner.completed.map(|routine| routine as usize),
             owner.attached.map(|routine| routine as usize),
@@ -180,15 +178,14 @@ impl Description {
         context: &Context<()>,
     ) {
         if let Some(routine) = routine {
-            // SAFETY: By the contract of `struct d2d_owner`, the routine may be called with `self`
-            // and a context. The server makes, attaches and detaches contexts only in the execution
-            // contexts that this contract names.
+            // SAFETY: The routine may be called with `self` and a context by the contract of
+            // `struct d2d_owner`. The server calls this only in the execution contexts that the
+            // contract names.
             unsafe { routine(self.owner.self_, context.as_raw()) };
         }
     }
 }
 
-/// The header and the chain of a table that `D2D_OPS_INIT()` has initialized.
 #[derive(Clone, Copy)]
 struct Table {
     header: abi::d2d_ops,
@@ -211,8 +208,8 @@ impl Table {
         Some(Self {
             header,
             // SAFETY: The caller promises that a table that can be read is as the header says. This
-            // one has a chain, so `D2D_OPS_INIT()` has initialized it, and has checked that the
-            // chain has this number of hashes. The chain lives as long as the result.
+            // one has a chain, so `D2D_OPS_INIT()` has checked that the chain has this number of
+            // hashes. The chain lives as long as the result.
             chain: unsafe { core::slice::from_raw_parts(header.chain, hashes) },
         })
     }
@@ -230,14 +227,14 @@ impl Table {
 
 /// A checked copy of a peer's endpoint.
 struct PeerTable {
-    /// The owner's header, and the addresses of the peer's operations. If the peer lacks an
-    /// operation, the address is 0.
+    /// The owner's header, then the addresses of the peer's operations, 0 for one that the peer
+    /// lacks.
     words: KVec<usize>,
     this: *mut c_void,
 }
 
-// SAFETY: `this` is only passed to the operations in `words`. By the contract of `struct
-// d2d_endpoint`, any thread may call these operations with `this`.
+// SAFETY: `this` is only passed to the operations in `words`, which any thread may call with it by
+// the contract of `struct d2d_endpoint`.
 unsafe impl Send for PeerTable {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for PeerTable {}
@@ -398,7 +395,7 @@ pub(crate) struct COwner {
 }
 
 impl COwner {
-    /// Makes the owner's driver, its contexts and their server. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -457,8 +454,7 @@ impl AnyOwner for COwner {
         abi::d2d_driver {
             dispatch: owner.dispatch,
             returned: owner.returned,
-            // The library ends a late handshake in this routine, so it is needed even if the owner
-            // has none.
+            // Late handshakes end here, even if the owner has no such routine.
             completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
@@ -474,7 +470,8 @@ impl AnyOwner for COwner {
 ///
 /// # Safety
 ///
-/// The server calls this as `d2d.h` says, as the `completed` of the driver object of [`OWNER`].
+/// This is the `completed` of the driver object of [`OWNER`], which the server calls as `d2d.h`
+/// says.
 #[inline]
 unsafe extern "C" fn completed(
     this: *mut c_void,
@@ -483,7 +480,7 @@ unsafe extern "C" fn completed(
 ) -> c_int {
     // SAFETY: The owner's driver object is registered, so the owner exists. By the contract of
     // `d2d.h`, the result is valid for reads, and the request has come back. No `Packet` has the
-    // handle: an owner in C has no `Packet`, and the library makes none for a handshake.
+    // handle: an owner in C has none, and the library makes none for a handshake.
     let (owner, completed) = unsafe {
         let owner = &*OWNER.load(Acquire);
         (owner, Completed::from_raw(request, *result))
@@ -491,12 +488,11 @@ unsafe extern "C" fn completed(
     let Some(completed) = owner.server.completed_handshake(completed) else {
         return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;
     };
-    // The value that the owner's routine returns says whether the server frees the request.
-    // Dropping `completed` would free it, too.
+    // Dropping `completed` frees the request. That is for the owner's routine to decide.
     core::mem::forget(completed);
     match owner.description().completed {
-        // SAFETY: By the contract of `struct d2d_owner`, the routine may be called as the
-        // `completed` of `struct d2d_driver` may. The server calls this function in that way.
+        // SAFETY: The server calls this as the `completed` of `struct d2d_driver`. By the contract
+        // of `struct d2d_owner`, the routine may be called in the same way.
         Some(routine) => unsafe { routine(this, request, result) },
         None => {
             refuse!(owner.server.name, "no-completion-routine", EINVAL);
@@ -544,9 +540,9 @@ pub unsafe fn enter(context: *mut abi::d2d_context) -> Option<abi::d2d_peer> {
 /// As `d2d_owner.h` says: the calling thread has entered the peer of `context`, and has got `peer`.
 #[inline]
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
-    // SAFETY: The calling thread has entered the peer of `context`, so the owner exists, and
-    // `context` is one of its contexts. `enter` has made `peer`, so `peer` is valid for reads, and
-    // `inside` comes from this rundown.
+    // SAFETY: The thread is inside the peer of `context`, so the owner exists, and `context` is one
+    // of its contexts. `enter` has made `peer`, so `peer` is valid for reads, and `inside` comes
+    // from this rundown.
     unsafe {
         if let Some((_, seat)) = seat(context) {
             seat.peer.leave((*peer).inside);
@@ -591,8 +587,8 @@ pub struct CModule<M: ModuleMetadata> {
     _module: PhantomData<fn(M)>,
 }
 
-// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread.
-// This thread may drop the parts that another thread has made.
+// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread,
+// which may drop what another thread has made.
 unsafe impl<M: ModuleMetadata> Sync for CModule<M> {}
 
 impl<M: ModuleMetadata> CModule<M> {
@@ -617,10 +613,9 @@ impl<M: ModuleMetadata> CModule<M> {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> c_int {
-        // SAFETY: `M` is the module into which this crate is linked. The header demands that the
-        // module calls `d2d_owner_stop()` in its exit, or when its initialization fails later. That
-        // function drops the parts. The caller says that `owner` and `handle` are as the header
-        // says.
+        // SAFETY: `M` is the module into which this crate is linked. By the contract of the header,
+        // the module calls `d2d_owner_stop()`, which drops the parts, in its exit or when its
+        // initialization fails later. `owner` and `handle` are as the header says.
         let parts = unsafe {
             let promise = DropPromise::<M>::new();
             self.exports.c_parts(promise, owner, handle)
@@ -646,8 +641,7 @@ impl<M: ModuleMetadata> CModule<M> {
             self.exports.refuse_stop();
             return;
         }
-        // SAFETY: By the type invariants, `parts` came from `into_raw`. The exchange gave it to
-        // this thread alone.
+        // SAFETY: By the type invariants, `parts` came from `into_raw`. Only this thread has it.
         drop(unsafe { KBox::from_raw(parts) });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The configuration of an owner's contexts, from the parameters of its module.
+//! The configuration of an owner's contexts.
 
 use crate::kernel_calls::si_mem_available;
 use d2d::{
@@ -17,8 +17,8 @@ const CONTEXTS: u32 = 64;
 const CAPACITY: u32 = 1 << 20;
 const ITEM_SIZE: u32 = 4096;
 
-// The handle of an item has room for the item's index and for the id of its queue. The 16-bit
-// length of an item has room for the size of its payload.
+// The handle of an item has room for its index and for the id of its queue. The item's 16-bit
+// length has room for the size of its payload.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
         && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM
@@ -28,10 +28,9 @@ const _: () = assert!(
 /// How the owner learns of the completion of a handshake.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Learn {
-    /// The peer's dispatch routine returns a completed request. If it returns a pending one, the
-    /// owner waits.
+    /// By the return of the peer's dispatch routine; by a wait if the request is pending then.
     Return,
-    /// The thread that completes the request calls the owner's completion routine.
+    /// By the owner's completion routine, in the thread that completes the request.
     Routine,
     /// The owner waits for the request.
     Wait,
@@ -85,9 +84,8 @@ impl Config {
         })
     }
 
-    /// Makes the owner print lines for two groups of hot steps of all its drivers: the steps of
-    /// queues (`enqueue`, `dequeue`, `doorbell`) and the calls of operations (`op-call`,
-    /// `op-return`). Any context.
+    /// Makes the owner print hot steps of all its drivers as lines: those of queues (`enqueue`,
+    /// `dequeue`, `doorbell`) and calls of operations (`op-call`, `op-return`). Any context.
     #[must_use]
     pub fn print_hot_steps(mut self) -> Self {
         self.hot_lines = true;
@@ -109,8 +107,8 @@ impl Config {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checks whether there is enough memory for all contexts. Otherwise the first contexts could
-    /// use up the memory of the machine before the allocation of a later one fails. Any context.
+    /// Checked before the first allocation: otherwise the first contexts could use up the memory of
+    /// the machine before a later one fails. Any context.
     ///
     /// # Errors
     ///
@@ -123,7 +121,7 @@ impl Config {
         }
     }
 
-    /// Returns how many bytes a context needs whose blocks of data have these sizes.
+    /// Returns the bytes of a context whose blocks of data have these sizes.
     pub(crate) fn context_bytes(&self, sizes: Sizes) -> usize {
         let item = self.item_words() * 8 + size_of::<*mut abi::d2d_item>();
         sizes.context_bytes() + 2 * self.capacity as usize * item

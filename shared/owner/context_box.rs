@@ -27,8 +27,7 @@ use kernel::{
     }, //
 };
 
-/// The allocation flags for the memory of items. If memory is short, the allocation fails, and does
-/// not call the OOM killer.
+/// Zeroed memory. If memory is short, the allocation fails, and does not call the OOM killer.
 const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
     | bindings::__GFP_ZERO
     | bindings::__GFP_NOWARN
@@ -42,9 +41,8 @@ const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
 fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     let size = count * size_of::<T>();
     let (align, node) = (align_of::<T>(), bindings::NUMA_NO_NODE);
-    // SAFETY: The old address is null, so the kernel makes a new allocation, by the same function
-    // as the vector's allocator, `KVmalloc`. The memory has room for `count` values, and the vector
-    // has length 0.
+    // SAFETY: The old address is null, so the kernel makes a new allocation, by the function of
+    // `KVmalloc`, the vector's allocator. It has room for `count` values, and the length is 0.
     unsafe {
         let memory = bindings::kvrealloc_node_align(null(), size, align, ITEMS, node);
         let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
@@ -52,8 +50,8 @@ fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     }
 }
 
-/// Most bytes of a chunk, the unit in which items are allocated. With this limit, no chunk is an
-/// allocation of a high order.
+/// Bytes of a chunk, the unit in which items are allocated. A larger one needs an allocation of a
+/// high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
 #[repr(C, align(64))]
@@ -64,13 +62,13 @@ struct CacheLine([u8; abi::D2D_CACHE_LINE as usize]);
 /// `raw` points to an initialized context in `_memory`, and the items of its queues are in `_items`.
 pub(crate) struct ContextBox {
     raw: *mut abi::d2d_context,
-    /// In cache lines because of the context's alignment. The length is 0.
+    /// In cache lines because of the context's alignment; length 0.
     _memory: KVVec<CacheLine>,
     _items: [Items; 2],
 }
 
 struct Items {
-    /// In words because of the items' alignment. The length of each inner vector is 0.
+    /// In words because of the items' alignment. Each inner vector has length 0.
     chunks: KVVec<KVVec<u64>>,
     /// The address of each item, by its index.
     pool: KVVec<*mut abi::d2d_item>,
@@ -88,8 +86,7 @@ impl Items {
         })
     }
 
-    /// Makes `config.capacity` items and puts them in the pool. Returns the first item of their
-    /// list.
+    /// Returns the first item of the list of `config.capacity` items.
     fn build(&mut self, queue_id: u32, config: &Config) -> Result<*mut abi::d2d_item> {
         let first_handle = abi::D2D_HANDLE_ITEM | queue_id << abi::D2D_ITEM_INDEX_BITS;
         let mut free = null_mut();
@@ -118,8 +115,8 @@ impl Items {
 }
 
 impl ContextBox {
-    /// Allocates context number `id` with zeroed blocks of data, and initializes all but its
-    /// endpoints. `driver` is the driver that the trace lines name. May sleep.
+    /// Initializes all of context number `id` but its endpoints. The trace lines name `driver`. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -139,11 +136,11 @@ impl ContextBox {
         let mut items = [Items::new(config)?, Items::new(config)?];
         let [owner_size, peer_size, shared_size] = sizes.bytes();
         let lock_name = c"d2d".as_char_ptr();
-        // SAFETY: The context is new and zeroed, so no other thread uses it, and its memory does
-        // not move. The queues and the locks are parts of it. The name and the classes of the locks
-        // are statics of this module. Before the kernel unloads the module, the owner frees the
-        // context or keeps it for ever. After that, only lockdep can use the name and the classes
-        // of a kept context.
+        // SAFETY: The context, with its queues and locks, is new and zeroed, so no other thread
+        // uses it, and its memory does not move. The name and the classes of the locks are statics
+        // of this module. Before the kernel unloads the module, the owner frees the context or
+        // keeps it for ever. After that, only lockdep can use the name and the classes of a kept
+        // context.
         let queues = unsafe {
             (*context).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*context).id = id;
@@ -168,8 +165,8 @@ impl ContextBox {
         for ((queue_id, name, queue), items) in queues.into_iter().zip(&mut items) {
             step!(driver, init_lock, ctx: id, lock: name);
             let free = items.build(queue_id, config)?;
-            // SAFETY: The queue is a part of the context, and no other thread uses it. The pool is
-            // complete, so its memory does not move any more. The box owns the pool, too.
+            // SAFETY: No other thread uses the queue, which is a part of the context. The pool is
+            // complete, so its memory does not move any more, and the box owns it.
             unsafe {
                 (*queue).free = free;
                 (*queue).item_size = config.item_size;
@@ -182,8 +179,8 @@ impl ContextBox {
             );
         }
         step!(driver, init_lock, ctx: id, lock: "data");
-        // INVARIANT: The context is initialized and lies in `_memory`, and `_items` has the items of
-        // its queues.
+        // INVARIANT: The context in `_memory` is initialized, and `_items` has the items of its
+        // queues.
         Ok(Self {
             raw: context,
             _memory: memory,
@@ -206,8 +203,8 @@ impl ContextBox {
     }
 }
 
-/// A context's box, and the memory that the owner lends the peer of the context. Dropping this
-/// frees both, unless [`ContextMemory::keep`] was called.
+/// A context's box, and the memory that the owner lends the peer of the context. Frees both when it
+/// is dropped, except after [`ContextMemory::keep`].
 pub(crate) struct ContextMemory {
     contents: Option<(ContextBox, Option<Lending>)>,
     kept: Atomic<u32>,
@@ -221,8 +218,7 @@ impl ContextMemory {
         }
     }
 
-    /// Keeps the box and the lent memory for ever, because a driver may go on using them. Any
-    /// context.
+    /// Keeps both for ever, because a driver may go on using them. Any context.
     pub(crate) fn keep(&self) {
         self.kept.store(1, Relaxed);
     }
@@ -244,8 +240,8 @@ impl Drop for ContextMemory {
     }
 }
 
-// SAFETY: The box's memory is not tied to a thread. Its contents are protected by locks, change
-// atomically, or never change. The exception is the peer's endpoint: the state of the driver in the
+// SAFETY: The box's memory is not tied to a thread. Locks protect its contents, or the contents
+// change atomically or never. The exception is the peer's endpoint: the state of the driver in the
 // registry says which thread may write it, and no other thread reads it meanwhile.
 unsafe impl Send for ContextBox {}
 // SAFETY: As above.

@@ -14,7 +14,6 @@ use kernel::{
     prelude::*, //
 };
 
-/// The version of an operations table, as the owner's state shows it.
 #[derive(Clone, Copy)]
 pub(crate) struct Version {
     pub(crate) major: u16,
@@ -23,20 +22,18 @@ pub(crate) struct Version {
     pub(crate) fingerprint: u64,
 }
 
-/// The contexts of an owner. An `index` is the number of a context, less than
-/// [`ContextTable::len`].
+/// An `index` is the number of a context, less than [`ContextTable::len`].
 pub(crate) trait ContextTable: Send + Sync {
     fn len(&self) -> usize;
 
-    /// The context lives as long as `self`. The owner gives its peer this address.
+    /// The address that the peer gets. The context lives as long as `self`.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
 
-    /// Zeroes the peer's block of data. The next peer may be older and leave newer fields alone:
-    /// they must be zero. Any context.
+    /// Zeroes the peer's block of data, because an older peer does not write newer fields. Any
+    /// context.
     fn clear_peer_data(&self, index: usize);
 
-    /// Checks the endpoint that a driver has filled in, and opens the link: the owner can call the
-    /// driver's operations. Any context.
+    /// Checks the endpoint that a driver has filled in, and opens the link. Any context.
     ///
     /// # Errors
     ///
@@ -45,12 +42,12 @@ pub(crate) trait ContextTable: Send + Sync {
     ///
     /// # Safety
     ///
-    /// The driver, whose module is `module`, has filled in the endpoint by the contract of `struct
-    /// d2d_context`. Its operations may be called until [`ContextTable::close`] has returned.
+    /// The driver of `module` has filled in the endpoint by the contract of `struct d2d_context`.
+    /// Its operations may be called until [`ContextTable::close`] has returned.
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result;
 
-    /// Refuses new calls into the peer, and waits for the calls that run. While a call takes long,
-    /// calls `end_waits` again and again, to end the waits of that call's thread. May sleep.
+    /// Refuses new calls into the peer, and waits for the calls that run. Calls `end_waits` again
+    /// and again meanwhile, to end the waits of their threads. May sleep.
     ///
     /// # Safety
     ///
@@ -66,17 +63,16 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Keeps the context for ever, because a driver may go on using it. Any context.
     fn keep(&self, index: usize);
 
-    /// Returns the queue to the peer, then the queue from the peer.
+    /// To the peer, then from the peer.
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2];
 
-    /// Returns whether the owner may use items that it has redeemed, even after the peer was
-    /// detached. Only an owner in C may.
+    /// Whether the owner may use items that it has redeemed, even after the peer was detached. Only
+    /// an owner in C may.
     fn owner_holds_items(&self) -> bool;
 
     fn version(&self) -> Version;
 
-    /// Runs `f` under the rundown protection of the link. Does nothing if no peer is attached. Any
-    /// context but NMI.
+    /// Does nothing if no peer is attached. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
     /// Returns how many calls into the peer there were, and how many run now; approximate while
@@ -84,8 +80,7 @@ pub(crate) trait ContextTable: Send + Sync {
     fn peer_calls(&self, index: usize) -> (u64, u64);
 }
 
-/// Returns the endpoint that the peer of a context has filled in. [`ContextTable::as_raw`] has
-/// returned `context`. Any context.
+/// [`ContextTable::as_raw`] has returned `context`. Any context.
 pub(crate) fn peer_of(context: *const abi::d2d_context) -> abi::d2d_endpoint {
     probe::read_at(context, offset_of!(abi::d2d_context, peer)).unwrap_or(NO_ENDPOINT)
 }

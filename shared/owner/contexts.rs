@@ -77,8 +77,8 @@ use zerocopy::FromZeros;
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes its module.
 ///
-/// Each context has a value of the type. The type also implements the trait of its pair's owner
-/// interface.
+/// Each context has a value of the type, which implements the trait of the pair's owner interface,
+/// too.
 pub trait Owner: Sized + Send + Sync + 'static {
     /// What the owner and its peers have agreed on.
     type Pair: Pair;
@@ -94,15 +94,15 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// The state that the owner has once, whatever the number of its contexts.
     type State: Send + Sync + 'static;
 
-    /// Makes the owner's state, before the first call of [`new`](Owner::new). May sleep.
+    /// Called before [`new`](Owner::new). May sleep.
     ///
     /// # Errors
     ///
     /// The errno with which loading the module fails.
     fn state(config: &Config) -> impl PinInit<Self::State, Error>;
 
-    /// Makes the value of context number `id`. Operations reach the owner's state only if the value
-    /// keeps a reference to it; all other functions use [`Contexts::state`]. May sleep.
+    /// Makes the value of context number `id`. The value keeps a reference to the state if the
+    /// operations need it. All other functions use [`Contexts::state`]. May sleep.
     ///
     /// # Errors
     ///
@@ -120,9 +120,10 @@ pub trait Owner: Sized + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Stops what the owner has started by its own means. Called when the unload of the module
-    /// begins, or when loading fails in [`ready`](Owner::ready) or later. Links, events, requests,
-    /// [jobs](d2d::job) and [devices](d2d::device) still work. May sleep.
+    /// Stops what the owner has started by other means than [jobs](d2d::job) and
+    /// [devices](d2d::device). Links, events, requests, jobs and devices still work. Called when
+    /// the unload of the module begins, or when loading fails in [`ready`](Owner::ready) or later.
+    /// May sleep.
     ///
     /// Then the library:
     /// 1. makes calls of the owner's devices fail, and closes its jobs,
@@ -132,12 +133,11 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// 5. drops the values of the contexts and the owner's state.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
-    /// Returns the owner's block of data for a context. May sleep.
+    /// The owner's block of data in a context. May sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
-    /// Returns the memory that the owner [lends](d2d::lent) the peers of this context. Called once,
-    /// after [`new`](Owner::new). The library keeps the memory until the owner is unloaded. May
-    /// sleep.
+    /// Returns the memory that the owner [lends](d2d::lent) the peers of this context until it is
+    /// unloaded. Called once, after [`new`](Owner::new). May sleep.
     fn lend(&self) -> Option<Lending> {
         None
     }
@@ -162,14 +162,14 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// Receives a request from any driver. May sleep, unless
     /// [`DISPATCH_ATOMIC`](Owner::DISPATCH_ATOMIC) is true.
     ///
-    /// No routine may load or unload a module, or wait until another thread has done so: see
-    /// `struct d2d_driver` in `d2d.h`.
+    /// No routine may load or unload a module, or wait for another thread that does: see `struct
+    /// d2d_driver` in `d2d.h`.
     fn dispatch<'a>(_contexts: &Contexts<'_, Self>, request: Request<'a>) -> Disposition<'a> {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that the owner has [forwarded](Request::forward), after the next driver
-    /// has completed it with `outcome` or it was cancelled. Any context.
+    /// Receives a request that the owner has [forwarded](Request::forward), when it was completed
+    /// with `outcome` or cancelled. Any context.
     fn returned<'a>(
         _contexts: &Contexts<'_, Self>,
         request: Request<'a>,
@@ -178,7 +178,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.complete_as(outcome)
     }
 
-    /// Receives the result of a request that the owner has sent by
+    /// Receives the result of a request that was sent by
     /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine). The owner may send
     /// the request again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
@@ -187,11 +187,10 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// `tell_if_cancelled`. Any context.
     fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
 
-    /// Called when a peer was attached, in the context in which the owner learns of the handshake's
-    /// completion.
+    /// Called when a peer was attached, in the execution context in which the owner learns of it.
     fn attached(&self, link: &OwnerLink<Self::Pair>);
 
-    /// Called when the peer was detached and no call into it runs any more. May sleep.
+    /// Called when the peer was detached and no call into it runs. May sleep.
     fn detached(&self, link: &OwnerLink<Self::Pair>);
 }
 
@@ -211,8 +210,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         OwnerRef { seats, server }
     }
 
-    /// Makes a [job](d2d::job) that runs `routine` in a worker or in softirq. The routine gets the
-    /// contexts and the job. May sleep.
+    /// Makes a [job](d2d::job) that runs `routine` in a worker or in softirq. May sleep.
     ///
     /// # Errors
     ///
@@ -227,8 +225,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         jobs.work(context, move |work| routine(&handle.contexts(), work))
     }
 
-    /// Makes a [job](d2d::job) that runs `routine` when a timer expires. The routine gets the
-    /// contexts and the job. May sleep.
+    /// Makes a [job](d2d::job) that runs `routine` when a timer expires. May sleep.
     ///
     /// # Errors
     ///
@@ -243,8 +240,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         jobs.timer(context, move |timer| routine(&handle.contexts(), timer))
     }
 
-    /// Makes a [job](d2d::job) that runs `routine` in a thread of its own, called as the first 15
-    /// bytes of `name`. The routine gets the contexts and the job. May sleep.
+    /// Makes a [job](d2d::job) that runs `routine` in a thread of its own. The kernel shows the
+    /// first 15 bytes of `name`. May sleep.
     ///
     /// # Errors
     ///
@@ -262,8 +259,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         })
     }
 
-    /// Makes a [character device](d2d::device) of the owner, whose open files are of type `F`.
-    /// Processes can open it once the module is loaded. May sleep.
+    /// Makes a [device](d2d::device) with open files of type `F`. Processes can open it once the
+    /// module is loaded. May sleep.
     ///
     /// # Errors
     ///
@@ -276,7 +273,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         devices.make::<F>(self.server.name, self.handle(), settings)
     }
 
-    /// Iterates over the owner's values and links, one of each per context. Any context.
+    /// Iterates over the contexts: the owner's value and link of each. Any context.
     pub fn iter(&self) -> impl Iterator<Item = (&'a O, &'a OwnerLink<O::Pair>)> {
         let seats = self.seats.seats.iter();
         seats.map(|seat| (seat.binding.driver(), seat.binding.storage()))
@@ -294,7 +291,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         unsafe { Sender::from_raw(crate::server::own_handle(), self.server.name) }
     }
 
-    /// Returns the peer of a context, or `None` if there is none or it is leaving. Any context.
+    /// Returns the peer of a context, unless there is none or it is leaving. Any context.
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry.attached_to(id)?;
@@ -303,8 +300,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Some(Peer { target, driver })
     }
 
-    /// Makes the `user_buffer` of a request to the peer of this context. It points to `value`,
-    /// which the owner [lends](Owner::lend) this peer. Any context.
+    /// Makes the `user_buffer` of a request to the peer of this context: `value`, which the owner
+    /// [lends](Owner::lend) this peer. Any context.
     ///
     /// # Errors
     ///
@@ -319,7 +316,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Lending::user_buffer(lending, self.server.name, value)
     }
 
-    /// Returns the owner's value and the link of context number `id`, if it exists. Any context.
+    /// Returns the item of [`Contexts::iter`] for context number `id`. Any context.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
     }
@@ -327,8 +324,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
 
 /// A reference to the owner, for open files of its [devices](d2d::device).
 ///
-/// Dropping the last reference may sleep. In a module in two roles, the peer's role may have the
-/// last one, so it drops its reference where it may sleep.
+/// Dropping the last one may sleep. In a module in two roles, that may happen in the peer's role,
+/// so this role drops its reference where it may sleep.
 pub struct OwnerRef<O: Owner> {
     seats: Arc<Seats<O>>,
     server: Arc<Server>,
@@ -397,7 +394,7 @@ impl<O: Owner> Seats<O>
 where
     <O::Pair as Pair>::Owner: TableFor<O>,
 {
-    /// Makes the owner's state and the contexts. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -425,11 +422,10 @@ where
     ) -> Result<Seat<O>> {
         let context_box = ContextBox::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the box after the binding, which has the context. A peer imports
-        // the owner's symbols, so it is unloaded before the owner, and cannot use the context
-        // later. There are two exceptions: a driver has found the owner's functions without
-        // importing the symbols, or the owner is unloaded by force. Then the owner expels the
-        // driver, and `ContextMemory::keep` keeps its box. The blocks of data have the sizes of the
-        // pair.
+        // the owner's symbols, so it is unloaded before the owner. There are two exceptions: a
+        // driver has found the owner's functions without importing the symbols, or the owner is
+        // unloaded by force. Then the owner expels the driver, and `ContextMemory::keep` keeps its
+        // box. The blocks of data have the sizes of the pair.
         let context = unsafe { context_box.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
@@ -500,14 +496,13 @@ impl<O: Owner> ContextTable for Seats<O> {
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
         let link = seat.binding.storage();
-        // Nobody writes the endpoint until the driver is detached.
         let endpoint = peer_of(link.context().as_raw());
         // SAFETY: The caller promises that the driver of `module` has filled in the endpoint by the
-        // contract of `struct d2d_context`. While the driver is attached, any thread may call the
-        // operations with the endpoint's `self`, and the driver keeps the memory that it lends, by
-        // the contracts of `struct d2d_endpoint` and `struct d2d_lent`. Only threads inside the
-        // peer have references to what is in the link. The link is closed before the driver is
-        // detached, and closing waits for these threads.
+        // contract of `struct d2d_context`. By the contracts of `struct d2d_endpoint` and `struct
+        // d2d_lent`, any thread may call the operations with the endpoint's `self`, and the driver
+        // keeps the memory that it lends, while the driver is attached. Only threads inside the
+        // peer have references to what is in the link. Closing the link waits for these threads,
+        // and comes before the driver is detached.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
         link.open(endpoint)
     }

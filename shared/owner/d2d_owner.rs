@@ -1,43 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The server behind the functions that an owner exports. It is linked into the module that owns
-//! the contexts.
+//! The server behind the functions that an owner exports, linked into the owner's module.
 //!
-//! The exported functions and the state behind them:
+//! - `entry_points`: the list of the exported functions, and
+//!   [`module_owner!`](crate::module_owner), which declares the owner's module; `export`: the way
+//!   from these functions to the server.
+//! - `server`: what all contexts share.
+//! - `contexts`: [`Owner`], the driver that owns the contexts; `c_owner`: an owner in C, whose
+//!   module is the crate `c_module`.
+//! - `context_table`: the contexts as the server knows them; `context_box`: their memory; `config`:
+//!   their number and sizes.
+//! - `registry`: the registered drivers, and their contexts.
+//! - `driver_object`: the copy of what a driver registers; `slot`: the threads inside its routines.
 //!
-//! - `entry_points`: the list of the exported functions, and the declaration of the owner's module;
-//!   `export`: what each of these functions does.
-//! - `server`: what exists once for all contexts of an owner.
-//! - `contexts`: the driver that owns the contexts, and its part of each.
-//! - `context_table`: the contexts as the server knows them.
-//! - `context_box`: the memory of a context.
-//! - `config`: the number and the sizes of contexts, queues and items.
-//! - `c_owner`: an owner whose driver is written in C, and its contexts. The crate `c_module` makes
-//!   its module.
-//! - `registry`: the registered drivers, and which context each of them holds.
-//! - `driver_object`: the copy of what a driver registers.
-//! - `slot`: the threads inside the routines of a driver.
+//! - `handshake`, `detach`: how the owner shares a context, and takes it back.
+//! - `going`: module notifiers, for drivers that a module has forgotten to unregister.
+//! - `request`, `event`: requests and named events.
 //!
-//! What happens between the drivers:
-//!
-//! - `handshake`: how the owner shares a context with a driver.
-//! - `detach`: how the owner takes the context back.
-//! - `going`: the module notifiers, for drivers that a module has forgotten to unregister.
-//! - `request`: the requests that drivers send each other.
-//! - `event`: the named events.
-//!
-//! What a user can observe:
-//!
-//! - `trace`: the trace line with its sequence number, and the tracepoints.
-//! - `tracing`: whether the steps of a request have lines, tracepoints alone, or neither.
-//! - `refusals`: the last refusal.
-//! - `state`: the files that show the owner's state.
-//!
-//! The other modules use `handle`, `kernel_calls`, `lock`, `completion`, `grace_period`, `once_box` and
-//! `probe`.
-//!
-//! A driver makes itself the owner by implementing [`Owner`] and declaring its module with
-//! [`module_owner!`](crate::module_owner).
+//! - `trace`: the lines and tracepoints of steps; `tracing`: those of a request.
+//! - `refusals`, `state`: the files that show the owner's state.
 
 #[doc(hidden)]
 pub mod c_owner;

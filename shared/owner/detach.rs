@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Detaching a driver: the owner ends the driver's handshake, or runs down the link, and takes the
-//! context back.
+//! Detaching a driver.
 
 use crate::{
     driver_object::Driver,
@@ -52,16 +51,15 @@ impl Server {
         }
     }
 
-    /// Begins to detach a driver that was expelled. Returns a copy of its entry from before, or
-    /// `None` if there is nothing to detach. Any context.
+    /// Begins to detach a driver that was expelled. Returns its entry from before, or `None` if
+    /// there is nothing to detach. Any context.
     pub(super) fn mark_detaching(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_fully_detached()).then_some(before)
     }
 
-    /// Returns whether the driver is detached. If not, the caller [sleeps](Server::sleep_a_round)
-    /// and tries again. `before` is the driver's entry from before [`detaching`] changed its state.
-    /// May sleep.
+    /// Returns false if the caller must [sleep](Server::sleep_a_round) and try again. `before` is
+    /// the driver's entry from before [`detaching`] changed its state. May sleep.
     pub(super) fn try_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -96,9 +94,9 @@ impl Server {
         true
     }
 
-    /// Cancels the request that a driver has not completed in time, and waits until the context is
-    /// free. The completion routine frees the context, in this thread or in one that is just
-    /// completing the request. May sleep.
+    /// Cancels the request that a driver has not completed in time, and waits until the completion
+    /// routine has freed the context: in this thread, or in one that is just completing the
+    /// request. May sleep.
     pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         self.requests.cancel_handshake(handshake.request);
         while self.is_attaching(handle, handshake) {
@@ -123,19 +121,18 @@ impl Server {
         }
     }
 
-    /// Sleeps for a millisecond. The thread that is in `d2d_attach()` for the driver may be inside
-    /// the dispatch routine, and wait there for a request or an event of the driver. So this
-    /// function ends such waits after some rounds. May sleep.
+    /// Sleeps for a millisecond. After some rounds, also ends the driver's waits: the thread in
+    /// `d2d_attach()` may be inside the dispatch routine, and wait there. May sleep.
     pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, patience: &mut Patience) {
         patience.sleep(|| self.end_waits(handle));
     }
 
-    /// Waits until no thread of the owner is inside the driver's operations or its dispatch
-    /// routine, and takes the context back. May sleep.
+    /// Waits until no thread of the owner is inside the driver, and takes the context back. May
+    /// sleep.
     fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
-        // the state to `Detaching`, so it alone closes the link. This thread is not inside the
-        // driver: `detach` checks that. A thread that expels drivers is unloading a module, which a
+        // the state to `Detaching`, so it alone closes the link. It is not inside the driver:
+        // `detach` checks that, and a thread that expels drivers is unloading a module, which a
         // routine must not do.
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // The thread in `d2d_attach()` may still be inside the dispatch routine, although the
@@ -156,16 +153,15 @@ impl Server {
             .transition(handle, State::Detaching(index), State::Detached);
     }
 
-    /// Ends the waits in which the driver's jobs, and threads inside the driver, may be: cancels
-    /// the driver's requests and its waits for events. May sleep.
+    /// Cancels the driver's requests and its waits for events, because its jobs and threads inside
+    /// it may wait. May sleep.
     pub(super) fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.cancel_each(handle);
         self.events.cancel_waits(handle);
     }
 }
 
-/// Returns the state that follows when an attached driver begins to detach; `None` if it is not
-/// attached.
+/// `None` if the driver is not attached.
 fn detaching(state: State) -> Option<State> {
     match state {
         State::Attached(index) => Some(State::Detaching(index)),

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions of the table that the owner exports, and the macro that declares the owner's module.
+//! The list of the exported functions, and the macro that declares the owner's module.
 //!
-//! The list at the end says which method implements each function. The build stops if the list
-//! differs from that of the table, `shared/include/d2d_table.h`, or a function from its prototype
-//! in the C header.
+//! The build stops if the list differs from that of the table, `shared/include/d2d_table.h`, or a
+//! function from its prototype in the C header.
 
 use crate::abi;
 
-/// The argument types of the functions that [`module_owner!`](crate::module_owner) makes.
+/// The argument types of the exported functions.
 #[doc(hidden)]
 pub mod types {
     pub use crate::abi::{
@@ -26,8 +25,8 @@ pub mod types {
     };
 }
 
-/// Makes [`module_owner!`](crate::module_owner) from the list: method of
-/// [`Exports`](crate::export::Exports) `=` prototype of the function.
+/// Makes [`module_owner!`](crate::module_owner) from lines `METHOD = PROTOTYPE`, with a method of
+/// [`Exports`](crate::export::Exports).
 ///
 /// `$d` is the dollar sign of the macro that is made. That macro contains the list, so that its
 /// `unsafe` code uses no name from the macro's caller.
@@ -47,9 +46,8 @@ macro_rules! entry_points {
 
         /// Declares the module of an owner.
         ///
-        /// `type` is the type that implements [`Owner`](crate::Owner). The other lines are those of
-        /// `module!`. The module exports the owner's table under the name that Kbuild gives the
-        /// owner.
+        /// `type` implements [`Owner`](crate::Owner). The other lines are those of `module!`. The
+        /// module exports the owner's table under the name that Kbuild gives the owner.
         ///
         /// ```ignore
         /// d2d_owner::module_owner! {

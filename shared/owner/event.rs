@@ -3,8 +3,7 @@
 //! Named events.
 //!
 //! - `state`: whether an event is set. While the event has no user, this is changed atomically.
-//! - `openings`: the table of handles.
-//! - `handlers`: the routines that setting an event calls.
+//! - `handlers`: the routines that setting an event calls; `openings`: the table of handles.
 //! - `wait`: waits, and sets that end waits.
 //! - `name`: an event's name; `names`: the table of all events.
 //! - `file`: how user space watches an event.
@@ -57,15 +56,14 @@ pub(crate) use d2d::event::Kind;
 
 struct Inner {
     vacancies: Vacancies,
-    /// Whether any event of this owner has ever had a handler.
     had_handlers: bool,
     key: Key,
 }
 
-/// Proof that the dispatcher's lock is held. Each dispatcher has one, inside its lock.
+/// Proof that the dispatcher's lock is held. There is one for each dispatcher.
 struct Key(());
 
-/// What all events of an owner share: the table of handles, and the lock for waits.
+/// The table of handles and the lock for waits, which all events of an owner share.
 #[pin_data]
 pub(crate) struct Dispatcher {
     openings: Openings<Event>,
@@ -112,13 +110,12 @@ pub(crate) struct Status {
     pub(crate) handlers: u32,
     /// Handlers that have failed, and are not called any more.
     pub(crate) failed: u32,
-    /// Whether the last handle is closed.
     pub(crate) closed: bool,
 }
 
 /// What the dispatcher's lock protects of an event.
 struct Uses {
-    /// The number of users. While there is one, the state is guarded. The users are:
+    /// While there is a user, the state is guarded. The users are:
     /// - threads that wait for the event
     /// - its handlers and its open files
     /// - handles of drivers that are leaving
@@ -129,7 +126,7 @@ struct Uses {
     handlers: Handlers,
     /// Handles of the event.
     openings: u32,
-    /// Whether the last handle is closed. No other handle is opened then.
+    /// If so, no other handle is opened.
     closed: bool,
 }
 
@@ -139,8 +136,7 @@ struct Uses {
 /// - Each node on the list is that of a [`WaitBlock`](wait::WaitBlock). Until the node is off the
 ///   list, the block and its waiter stay where they are, and the event has a handle.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
-///   reference to the event. The reference is dropped a grace period after the last handle was
-///   closed.
+///   reference to the event, which is dropped a grace period later.
 #[pin_data]
 pub(crate) struct Event {
     state: State,
@@ -150,9 +146,8 @@ pub(crate) struct Event {
     #[pin]
     waits: Opaque<bindings::list_head>,
     name: Name,
-    /// The open files that wait for the event; made for the first file.
+    /// Made for the first open file.
     watchers: SetOnce<PollCondVarBox>,
-    /// For the RCU callback that drops the handles' reference.
     retired: Opaque<bindings::callback_head>,
 }
 
@@ -207,8 +202,7 @@ impl Event {
         unsafe { &mut *self.uses.get() }
     }
 
-    /// Makes the caller a user. Until [`Event::end_use`], only a thread that holds the lock changes
-    /// the state.
+    /// Until [`Event::end_use`], only a thread that holds the lock changes the state.
     fn begin_use(&self, key: &mut Key) {
         let uses = self.uses(key);
         uses.users += 1;
@@ -243,18 +237,17 @@ impl Event {
         self.status_locked(&mut self.dispatcher.lock().key)
     }
 
-    /// Drops the handles' reference after a grace period, because RCU readers that have found the
-    /// event by a handle may still use it. Called once, when the last handle is closed.
+    /// Drops the handles' reference after a grace period, because RCU readers may still use the
+    /// event. Called once, when the last handle is closed.
     fn retire(&self, _key: &mut Key) {
         /// # Safety
         ///
         /// `head` points to the `retired` of an event that has the handles' reference.
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
-            // Dropping the last reference frees the event here, in softirq. That does not sleep:
-            // `PollCondVarBox` does not wait for its grace period. The dispatcher is not freed
-            // here: `Events` has a reference to it, and waits for this callback before dropping
-            // that reference.
+            // This may free the event, in softirq. That does not sleep: `PollCondVarBox` does not
+            // wait for its grace period. It does not free the dispatcher: `Events` waits for this
+            // callback, and drops its reference to the dispatcher afterwards.
             //
             // SAFETY: `head` is the `retired` of an event that has the handles' reference, which
             // `Dispatcher::open` has taken by `Arc::into_raw`. The kernel calls `release` once, as
@@ -268,27 +261,27 @@ impl Event {
         unsafe { bindings::call_rcu(self.retired.get(), Some(release)) };
     }
 
-    /// Wakes the open files that wait for the event. Any context.
+    /// Any context.
     fn notify(&self) {
         if let Some(watchers) = self.watchers.as_ref() {
             watchers.notify_all();
         }
     }
 
-    /// Begins to watch the event for an open file: setting it or closing its last handle wakes
+    /// Until [`Event::unwatch`], setting the event or closing its last handle wakes
     /// [`Event::watchers`]. May sleep.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        // If the event has watchers by then, `spare` is dropped after the lock is released.
+        // If it is not needed any more, `spare` is dropped after the lock is released.
         let mut spare = self.spare_watchers()?;
         self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);
         Ok(())
     }
 
-    /// Makes watchers, unless the event has some already. May sleep.
+    /// `None` if the event has watchers already. May sleep.
     ///
     /// # Errors
     ///
@@ -301,8 +294,7 @@ impl Event {
         Ok(Some(watchers))
     }
 
-    /// Makes the caller a user, and gives the event the watchers in `spare` if it has none. `spare`
-    /// is `None` only if the event had watchers before.
+    /// `spare` is `None` only if the event had watchers before.
     fn begin_to_watch(&self, key: &mut Key, spare: &mut Option<PollCondVarBox>) {
         self.begin_use(key);
         if self.watchers().is_none() {
@@ -316,12 +308,11 @@ impl Event {
         self.end_use(&mut self.dispatcher.lock().key);
     }
 
-    /// Returns the watchers, if a file was ever opened.
     pub(crate) fn watchers(&self) -> Option<&PollCondVar> {
         self.watchers.as_ref().map(|watchers| &**watchers)
     }
 
-    /// Waits until the number of sets differs from `seen`, or the last handle is closed. The caller
+    /// Waits until the number of sets is not `seen`, or the last handle is closed. The caller
     /// [watches](Event::watch) the event. May sleep.
     ///
     /// # Errors

@@ -90,8 +90,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The way from the exported functions to the server. Each of these functions has a method here.
-/// The macros that declare an owner make the value, such as [`module_owner!`](crate::module_owner).
+/// Has a method for each exported function, which finds the server. The macros that declare an
+/// owner make this, such as [`module_owner!`](crate::module_owner).
 ///
 /// # Invariants
 ///
@@ -102,35 +102,32 @@ use kernel::{
 /// 3. All RCU readers that were running at that moment have ended.
 pub struct Exports {
     name: &'static CStr,
-    /// Not 0 once the owner has begun to start.
     started: Atomic<u32>,
     server: Atomic<*mut Server>,
 }
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 unsafe extern "C" {
-    /// The threads inside the exported functions. `exports_srcu.c` defines it, because Rust cannot
-    /// define a static SRCU structure. `DEFINE_SRCU_FAST()` has initialized it for fast readers.
+    /// The threads inside the exported functions. Defined in `exports_srcu.c` by
+    /// `DEFINE_SRCU_FAST()`, for fast readers.
     safe static d2d_exports_srcu: Readers;
 }
 
 /// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
-/// makes the exported functions refuse calls, waits until no thread is inside one of them, and
-/// frees the server. May sleep.
+/// and frees the server when no thread is inside an exported function any more. May sleep.
 struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
-    /// Makes the module's other roles leave.
     leave_others: LeaveRoles,
     driver: Arc<S>,
-    /// Both notifiers are dropped after all drivers have been expelled. Until then, the kernel must
-    /// call them before it frees the module of a driver.
+    /// Dropped after all drivers have been expelled. Until then, the kernel must call both
+    /// notifiers before it frees the module of a driver.
     _expeller: Pin<KBox<Notifier<Expeller>>>,
     _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
 }
 
-/// Expels the drivers that a module has forgotten to unregister. It has its own reference to the
-/// server: when the last drivers are expelled, the [`Exports`] have no server any more.
+/// Has its own reference to the server: when the last drivers are expelled, the [`Exports`] have no
+/// server any more.
 struct Expeller(Arc<Server>);
 
 impl Going for Expeller {
@@ -141,7 +138,6 @@ impl Going for Expeller {
     }
 }
 
-/// Removes the drivers that an [`Expeller`] has expelled.
 struct Remover(Arc<Server>);
 
 impl Going for Remover {
@@ -152,14 +148,13 @@ impl Going for Remover {
     }
 }
 
-/// What the module of an owner consists of. The order of the fields is that of their drops.
+/// The fields are dropped in this order, as those of [`CParts`].
 pub struct Parts<O: Owner> {
     _state: KVec<ShowFile<View>>,
     _open: OpenExports<OwnerDriver<O>>,
 }
 
-/// What the module of an owner in C has while the owner is started. The order of the fields is that
-/// of their drops.
+/// What the module of an owner in C keeps while the owner is started.
 pub struct CParts {
     _state: KVec<ShowFile<View>>,
     _open: OpenExports<COwner>,
@@ -169,10 +164,10 @@ pub struct CParts {
 pub(crate) trait AnyOwner: Send + Sync + 'static {
     fn server(&self) -> &Arc<Server>;
 
-    /// Makes the driver object, whose code is in `module`. It is valid while the driver lives.
+    /// The object has code in `module`, and is valid while the driver lives.
     fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver;
 
-    /// Called when the owner's module begins to be unloaded. May sleep.
+    /// Called when the unload of the owner's module begins. May sleep.
     fn leaving(&self);
 }
 
@@ -190,7 +185,6 @@ impl<O: Owner> AnyOwner for OwnerDriver<O> {
     }
 }
 
-/// A section of the owner's state, or all of them.
 struct View(&'static Exports, Option<Section>);
 
 impl Show for View {
@@ -202,8 +196,8 @@ impl Show for View {
     }
 }
 
-/// The owner's role of a module that is a peer, too. Through this, code of the peer's role reaches
-/// the contexts. That code may run before the owner's role exists and after it has ended, so this
+/// The owner's role of a module that is a peer, too: the way from the peer's role to the contexts.
+/// Code of the peer's role may run before the owner's role exists and after it has ended, so this
 /// is a static of the module.
 ///
 /// # Invariants
@@ -226,12 +220,12 @@ impl<O: Owner> OwnerRole<O> {
         }
     }
 
-    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`]. `join` gives the owner's
-    /// role the drivers of the module's other roles. May sleep.
+    /// As [`Exports::parts`], but calls `join` before [`Owner::ready`], to give the owner's role
+    /// the drivers of the other roles. May sleep.
     ///
     /// `leave_others` makes the module's other roles leave, because the owner's jobs may wait for
-    /// them. Dropping the parts calls it until the jobs have ended. So does this function if it
-    /// fails. The other roles exist as long as the parts.
+    /// them. Dropping the parts calls it again and again until the jobs have ended. So does this
+    /// function if it fails. The other roles exist as long as the parts.
     ///
     /// # Errors
     ///
@@ -246,21 +240,20 @@ impl<O: Owner> OwnerRole<O> {
         <O::Pair as Pair>::Owner: TableFor<O>,
     {
         let join = |driver: &Arc<OwnerDriver<O>>| {
-            // INVARIANT: It is the driver of the `OpenExports` that have just been made. `exports`
-            // never has others.
+            // INVARIANT: It is the driver of the only `OpenExports` that `exports` ever has.
             self.driver.store(Arc::as_ptr(driver).cast_mut(), Release);
             join(&driver.contexts())
         };
         self.exports.joined_parts(promise, join, leave_others)
     }
 
-    /// Runs `f` on the contexts. Returns `None` before there are contexts, and after the owner has
-    /// left. Any context but NMI. The module is not unloaded before `f` returns.
+    /// Returns `None` before there are contexts, and after the owner has left. Any context but NMI.
+    /// The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
             // SAFETY: By the type invariants, the pointer is null, or was made from a pointer to
-            // the driver of the `OpenExports`. They keep the driver until every thread that has
-            // found the server, as this one has, has left.
+            // the driver of the `OpenExports`. This thread has found the server, so they keep the
+            // driver until it leaves.
             let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
             Some(f(&driver.contexts()))
         })?
@@ -272,8 +265,7 @@ impl<O: Owner> OwnerRole<O> {
 /// # Invariants
 ///
 /// The caller of an exported function has passed the value, and keeps to what the C header says of
-/// this argument, for as long as the header says. So a pointer is null or bad, or it leads to what
-/// the header names:
+/// this argument, for as long as the header says. So a pointer is null or bad, or leads to:
 /// - a structure or a string that may be read, or
 /// - a place for a result, which no other thread uses during the call.
 #[derive(Clone, Copy)]
@@ -306,7 +298,7 @@ macro_rules! call_server {
 use call_server;
 
 impl Exports {
-    /// Makes the exported functions of module `name`, without a server.
+    /// Makes the exported functions of module `name`.
     pub const fn new(name: &'static CStr) -> Self {
         const fn assert_sync<T: Sync>() {}
         assert_sync::<Server>();
@@ -371,8 +363,8 @@ impl Exports {
         })
     }
 
-    /// `d2d_owner_start`: makes the server of an owner in C, and stores the handle of the owner's
-    /// driver object. May sleep.
+    /// `d2d_owner_start`: makes the server of an owner in C, and stores the owner's handle. May
+    /// sleep.
     ///
     /// # Errors
     ///
@@ -387,8 +379,7 @@ impl Exports {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts>> {
-        // Once the module is initialized, other modules can register drivers, and use an owner that
-        // is only half started.
+        // Later, other modules could use an owner that is only half started.
         if !in_state(
             M::THIS_MODULE.as_ptr(),
             bindings::module_state_MODULE_STATE_COMING,
@@ -401,13 +392,13 @@ impl Exports {
         if self.started.xchg(1, Full) != 0 {
             return Err(refuse!(self.name, "already-started", EALREADY));
         }
-        // Allocated before the owner is open, so that nothing has to be undone if this fails.
+        // Allocated before the owner is open, so that there is nothing to undo if this fails.
         let place = KBox::<CParts>::new_uninit(GFP_KERNEL)
             .map_err(|error| report_memory(self.name, error.into()))?;
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;
         let make = |module| {
-            // SAFETY: The caller says that `owner` is as the header says. `open` passes the module
-            // `M`, which is the owner's. `started` was 0, so there is no other `COwner`.
+            // SAFETY: The caller says that `owner` is as the header says. `open` passes the owner's
+            // module, `M`. `started` was 0, so there is no other `COwner`.
             unsafe { COwner::new(promise, self.name, module, owner) }
         };
         let opened = self.open::<_, M>(make, leave_others)?;
@@ -438,7 +429,6 @@ impl Exports {
         Ok(files)
     }
 
-    /// Makes a server and lets the exported functions find it.
     fn open<S: AnyOwner, M: ModuleMetadata>(
         &'static self,
         make: impl FnOnce(*mut bindings::module) -> Result<Arc<S>>,
@@ -484,10 +474,9 @@ impl Exports {
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
         // Once the server can have jobs and devices, there must be `OpenExports`: their drop calls
-        // `Server::strike_off`, which stops the jobs and removes the devices. Three things make
-        // jobs or devices: `Server::enrol`, functions of `O`, and `joined_parts`. As soon as
-        // `enrol` has succeeded, `open` makes the `OpenExports`. The other two need the `Contexts`,
-        // and get them only from then on.
+        // `Server::strike_off`, which stops and removes these. `Server::enrol`, functions of `O`
+        // and `joined_parts` make jobs or devices. When `enrol` has succeeded, `open` makes the
+        // `OpenExports`. Only then the other two get the `Contexts`, which they need for that.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -504,8 +493,8 @@ impl Exports {
         refuse!(self.name, "no-owner", ENODEV)
     }
 
-    /// Refuses, with a line, to stop the owner of module `M` while the module is live: drivers
-    /// could still use the contexts. Returns whether the owner may be stopped. Any context.
+    /// Returns whether the owner of module `M` may be stopped. Refuses it, with a line, while the
+    /// module is live: drivers could still use the contexts. Any context.
     pub(crate) fn may_stop<M: ModuleMetadata>(&self) -> bool {
         let module = M::THIS_MODULE.as_ptr();
         let is_live = in_state(module, bindings::module_state_MODULE_STATE_LIVE);
@@ -524,8 +513,8 @@ impl Exports {
     fn try_with<R>(&self, f: impl FnOnce(ArcBorrow<'_, Server>) -> R) -> Option<R> {
         let (_inside, server) = d2d_exports_srcu.enter(&self.server, false);
         let server = NonNull::new(server)?;
-        // SAFETY: By the type invariants, `server` came from `Arc::into_raw`. Its reference is not
-        // dropped before this thread has left. `f` cannot keep the borrow for longer.
+        // SAFETY: By the type invariants, `server` came from `Arc::into_raw`, and its reference is
+        // not dropped before this thread has left. `f` cannot keep the borrow for longer.
         Some(f(unsafe { ArcBorrow::from_raw(server.as_ptr()) }))
     }
 
@@ -556,7 +545,7 @@ impl Exports {
             .ok_or_else(|| refuse!(self.name, reason, EFAULT))
     }
 
-    /// Writes a result. If its place has gone since it was checked, calls `undo`.
+    /// Calls `undo` if the place has gone since it was checked.
     fn fill<T: Copy>(
         &self,
         to: Output<T>,
@@ -740,9 +729,9 @@ impl Exports {
 impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
-        // This thread waits below for code that may wait for one of the other roles. So the other
-        // roles leave first, and again and again below: another thread may give such a role a
-        // request after this call, for which a job of the owner waits.
+        // The other roles leave first, because code for which this thread waits below may wait for
+        // them. They leave again and again during these waits: another thread may give them a
+        // request after this call.
         (self.leave_others)();
         self.driver.leaving();
         // From here on, dropping the owner's events and requests does nothing: unregistering the
@@ -751,10 +740,10 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
-        // threads of this module's other roles that are inside `OwnerRole::contexts`, and for
-        // threads of a module that has found the functions without importing the symbols.
+        // threads of other roles that are inside `OwnerRole::contexts`, and for threads of a module
+        // that has found the functions without importing the symbols.
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
-        // Waits for threads that have found the server as RCU readers: see `try_briefly`.
+        // For threads that have found the server by `try_briefly`.
         rcu::synchronize_rcu();
         // SAFETY: `open` has stored the pointer, which came from `Arc::into_raw`, and only this
         // `drop` takes it away. Nobody is inside any more, and all RCU readers that may have found

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module notifier, which tells of modules that are unloaded or whose initialization has
-//! failed.
+//! The module notifier, for drivers that a module has forgotten to unregister.
 //!
-//! The kernel calls the notifiers before it frees the text of such a module. If a driver of the
-//! module is still registered then, the module has forgotten to unregister it.
+//! When a module is unloaded, or its initialization has failed, the kernel calls the notifiers
+//! before it frees the module's text.
 //!
 //! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and
 //! waits for none of their routines. The second one waits for the routines, and removes the
-//! drivers. A routine of a forgotten driver may wait for an event or a request of another forgotten
-//! driver, even of another owner. Such a wait is over before a notifier waits for the routine,
-//! because the kernel calls the first notifiers of all owners before any second one.
+//! drivers. The kernel calls the first notifiers of all owners before any second one. By then, no
+//! routine waits for a forgotten driver any more, even one of another owner.
 //!
-//! A routine must not wait until a module is loaded or unloaded. The second notifier waits for the
-//! routine, and holds the read lock of the notifier chain meanwhile. If a thread registers or
-//! unregisters a module notifier, it waits for the write lock, and every later reader waits behind
-//! it.
+//! The second notifier holds the read lock of the notifier chain while it waits for a routine. So a
+//! routine must not wait until a module is loaded or unloaded: a thread that registers a notifier
+//! waits for the write lock, and every later reader waits behind it.
 
 use kernel::{
     bindings,
@@ -93,8 +90,7 @@ impl<T: Going> Notifier<T> {
     ) -> c_int {
         if state == bindings::module_state_MODULE_STATE_GOING as c_ulong {
             // SAFETY: The kernel passes the block of a `Notifier` on the chain. Before the
-            // `Notifier` is freed, `drop` takes the block off the chain, and waits until this call
-            // has returned.
+            // `Notifier` is freed, `drop` takes the block off the chain, and waits for this call.
             let this = unsafe { &*container_of!(Opaque::cast_from(block), Self, block) };
             this.callee.going(module.cast());
         }
@@ -105,7 +101,7 @@ impl<T: Going> Notifier<T> {
 #[pinned_drop]
 impl<T: Going> PinnedDrop for Notifier<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: The block is initialized. If `new` has failed, the block is not on the chain, and
+        // SAFETY: The block is initialized. If it is not on the chain, because `new` has failed,
         // the kernel only returns an error.
         unsafe { bindings::unregister_module_notifier(self.block.get()) };
     }

@@ -8,12 +8,12 @@
 //! 3. sends the request to the driver's dispatch routine,
 //! 4. learns of the completion, and opens the link.
 //!
-//! The sender of the request is the owner's own driver object. The driver's entry in the
+//! The sender is the owner's own driver object. The driver's entry in the
 //! [registry](crate::registry) has the handshake's state.
 //!
-//! A driver may pend the request. If the owner then learns of completion by its completion routine,
-//! no thread waits for the driver. One timer of the server ends all handshakes of this kind that
-//! take too long. It is set while a handshake has a time limit, until the owner closes its jobs.
+//! If the driver pends the request, and the owner learns of completion by its completion routine,
+//! no thread waits for the driver. One timer of the server ends all such handshakes that take too
+//! long. It is set while a handshake has a time limit.
 
 use crate::{
     config::Learn,
@@ -64,8 +64,8 @@ impl Server {
     ///
     /// Those of `d2d_attach`.
     pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
-        // The request is allocated before the state becomes `Attaching`, because another thread can
-        // end a handshake only by its request.
+        // Allocated before the state becomes `Attaching`, because another thread can end a
+        // handshake only by its request.
         let request = self.requests.alloc(own_handle(), 0, 0)?;
         let reserved = self.registry.reserve(handle, request, self.contexts.len());
         let (driver, handshake) = match reserved {
@@ -78,9 +78,8 @@ impl Server {
         let name = driver.name();
         step!(self.name, lookup, name: name);
         let result = self.offer(handle, &driver, handshake);
-        // While this thread was inside the dispatch routine, the request may have been cancelled,
-        // or completed late. Then `completed_handshake` has only noted the refusal: the routine
-        // might still use the context.
+        // If the request was cancelled or completed late meanwhile, `completed_handshake` has only
+        // noted the refusal: the dispatch routine might still use the context.
         let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
@@ -93,9 +92,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_attach`. After such an error, the context is free, the driver's state is
-    /// `Abandoned`, or [`Server::attach`] still has to make the context free. `EINPROGRESS` if the
-    /// completion routine will learn of the completion.
+    /// Those of `d2d_attach`. Then the context is free, the driver's state is `Abandoned`, or
+    /// [`Server::attach`] still has to make the context free. `EINPROGRESS` if the completion
+    /// routine will learn of the completion.
     fn offer(&self, handle: abi::d2d_handle, driver: &Driver, handshake: Handshake) -> Result {
         self.contexts.clear_peer_data(handshake.context);
         let send = self.build_request(handle, handshake.context);
@@ -106,8 +105,7 @@ impl Server {
                 if !is_completed {
                     self.limit(handle, handshake);
                 }
-                // The driver may have completed the request meanwhile, or the time limit may have
-                // ended.
+                // The handshake may have ended meanwhile.
                 self.registry.get(handle)?.attach_result(handshake)
             }
             Ok(is_completed) => self.await_completion(handle, handshake, is_completed),
@@ -118,8 +116,8 @@ impl Server {
         }
     }
 
-    /// Waits for the completion of a handshake's request, and ends the handshake. `is_completed`:
-    /// the dispatch routine has returned a completed request. May sleep.
+    /// Ends the handshake when its request is completed. `is_completed`: the dispatch routine has
+    /// returned a completed request. May sleep.
     ///
     /// # Errors
     ///
@@ -131,7 +129,7 @@ impl Server {
         is_completed: bool,
     ) -> Result {
         let via = match self.config.learn {
-            // As on Windows, the owner has to wait for a request that the driver has pended.
+            // As on Windows, the owner waits for a request that the driver has pended.
             Learn::Return if !is_completed => &fields![via: "wait", asked: "return"][..],
             Learn::Return => &fields![via: "return"],
             _ => &fields![via: "wait"],
@@ -166,17 +164,17 @@ impl Server {
         }
     }
 
-    /// Sets the timer, which is not set yet. Any context.
+    /// The timer is not set yet. Any context.
     fn set_timer(&self, after: Delta) {
         if let Some(timeout) = self.handshake_timeout.as_ref() {
-            // Fails if the owner has closed its jobs. The owner then unregisters its driver, which
+            // Fails if the owner has closed its jobs. Then the owner unregisters its driver, which
             // ends all handshakes.
             let _ = timeout.start_after(after);
         }
     }
 
-    /// The routine of the timer: ends the handshakes whose time limits have ended and for which
-    /// nobody waits. Sets the timer again if there is another limit. Any context.
+    /// The routine of the timer. Ends handshakes for which nobody waits and whose time limits have
+    /// ended. Any context.
     pub(super) fn end_overdue(&self) {
         loop {
             match self.registry.overdue(Instant::now()) {
@@ -235,8 +233,8 @@ impl Server {
         send
     }
 
-    /// `d2d_complete`. Any context. For the request of a handshake, the result can be the errno
-    /// with which the owner refuses what the driver has filled in.
+    /// `d2d_complete`. The result for a handshake can be the errno with which the owner refuses
+    /// what the driver has filled in. Any context.
     pub(crate) fn complete(
         &self,
         handle: abi::d2d_handle,
@@ -264,9 +262,8 @@ impl Server {
         }
     }
 
-    /// Ends a handshake whose request comes back to the owner's completion routine: the owner
-    /// learns of completion in this way, or the driver has taken too long. Returns any other
-    /// request. Any context.
+    /// Ends a handshake whose request comes back to the owner's completion routine. Returns any
+    /// other request. Any context.
     pub(crate) fn completed_handshake(&self, completed: Completed) -> Option<Completed> {
         let request = completed.handle();
         if !self.requests.is_handshake(request) {
@@ -281,8 +278,8 @@ impl Server {
             }
             _ => {
                 let error = Error::from_errno(result.status);
-                // A thread that is in `d2d_attach()` may still be inside the dispatch routine,
-                // which may use the context. That thread makes the context free when it returns.
+                // A thread in `d2d_attach()` may still be inside the dispatch routine, which may
+                // use the context. It makes the context free when it returns.
                 if !self.registry.note_refusal(handle, error) {
                     self.give_back(handle, handshake);
                 }
@@ -323,7 +320,7 @@ impl Server {
             Err(error) => return Err(self.abort(handle, handshake, error)),
         };
         step!(self.name, attached, to: driver.name(), ctx: index);
-        // Until the state changes, no thread can detach the driver. So the owner's `attached` runs
+        // No thread can detach the driver until the state changes. So the owner's `attached` runs
         // before its `detached`.
         self.contexts.attached(index);
         self.registry
@@ -331,28 +328,27 @@ impl Server {
         Ok(())
     }
 
-    /// Notes why a handshake has failed, and ends it. Returns `error`. Any context.
+    /// Ends a failed handshake, and returns `error`. Any context.
     fn abort(&self, handle: abi::d2d_handle, handshake: Handshake, error: Error) -> Error {
         self.registry.note_refusal(handle, error);
         self.give_back(handle, handshake);
         error
     }
 
-    /// Ends a failed handshake, unless another thread has ended it, and makes its context free. The
-    /// timer may have changed the driver's state to `Abandoned` before. Any context.
+    /// Makes the context of a failed handshake free, unless another thread has done so. The state
+    /// may be `Abandoned` already. Any context.
     fn give_back(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let clear = || self.clear_peer(handshake.context);
         self.registry.end_handshake(handle, handshake, clear);
     }
 
-    /// Clears the endpoint that a driver has filled in, while the context is still that driver's.
-    /// Any context.
+    /// Clears the endpoint, while the context is still the driver's. Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
         // SAFETY: The context lives as long as `self.contexts`. This thread has set the driver's
         // state to `Detaching`, or the registry is locked and the driver's handshake has failed. So
         // no other driver has the context, and no other thread of the owner writes the peer's
-        // endpoint. By the contract of `struct d2d_request`, a driver does not write it after it
+        // endpoint. By the contract of `struct d2d_request`, the driver does not write it after it
         // has completed the request, or while it detaches or unregisters. A driver that is
         // expelled, or whose handshake was cancelled because the owner is unloaded, may still write
         // it: the owner reads the endpoint by `peer_of`, which trusts no value.

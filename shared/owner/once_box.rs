@@ -59,8 +59,8 @@ impl<T: Send + Sync> Drop for OnceBox<T> {
     fn drop(&mut self) {
         let value = self.value.get();
         if !value.is_null() {
-            // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. This has the
-            // place alone, so nobody has a reference to the value.
+            // SAFETY: By the type invariants the pointer came from `KBox::into_raw`. Nobody else
+            // has the place any more, so nobody has a reference to the value.
             drop(unsafe { KBox::from_raw(value) });
         }
     }

@@ -2,9 +2,9 @@
 
 //! The registered drivers, and which context each of them holds.
 //!
-//! By the generation in a handle, the registry refuses the handle of an unregistered driver without
-//! reading freed memory. Drivers that send a driver requests have a handle of another kind, by
-//! which they cannot detach or unregister it.
+//! A handle has a generation, so the registry refuses the handle of an unregistered driver without
+//! reading freed memory. Those that send a driver requests have a handle of another kind, by which
+//! they cannot detach or unregister it.
 //!
 //! The code of requests finds a driver by its [`Slot`], without a lock. The registry's lock
 //! protects all else.
@@ -66,8 +66,8 @@ unsafe extern "C" {
 struct Table {
     /// `None` for a vacant slot.
     entries: KVec<Option<Entry>>,
-    /// Whether the timer of handshakes is set, or its routine is running and will call
-    /// [`Registry::overdue`] once more. Without a meaning when the owner has closed its jobs.
+    /// Whether the timer of handshakes is set, or its routine will call [`Registry::overdue`] once
+    /// more. Without a meaning when the owner has closed its jobs.
     timer_is_set: bool,
 }
 
@@ -77,8 +77,7 @@ pub(crate) struct Registry {
     slots: KVVec<Slot>,
     #[pin]
     table: IrqLock<Table>,
-    /// Held while the keys of a driver's hot steps are added or removed. Taken before the
-    /// registry's lock.
+    /// Held while the keys of hot steps are added or removed. Taken before the registry's lock.
     #[pin]
     hot_keys: Mutex<()>,
     owner: &'static CStr,
@@ -125,16 +124,14 @@ impl Registry {
         refuse(self.owner, reason, error, fields)
     }
 
-    /// Returns the slot that a handle of this kind names, and the handle's generation. The slot may
-    /// have another generation by now.
+    /// The slot may have another generation than the handle.
     #[inline(always)]
     fn slot(&self, kind: Kind, handle: abi::d2d_handle) -> Option<(&Slot, u32)> {
         let (index, generation) = kind.parts(handle)?;
         Some((self.slots.get(index)?, generation))
     }
 
-    /// Enters the driver that a target's handle names, to call its dispatch routine. `task` is the
-    /// calling task. Any context; prints nothing.
+    /// For a call of the dispatch routine by `task`, the calling task. Any context.
     ///
     /// # Errors
     ///
@@ -157,8 +154,8 @@ impl Registry {
             })
     }
 
-    /// Enters a driver, even one that is leaving, to call a routine other than `dispatch`. Returns
-    /// `None` if it is not registered any more, or was expelled. Any context; prints nothing.
+    /// For a call of another routine; the driver may be leaving. Returns `None` if it is not
+    /// registered any more, or was expelled. Any context.
     pub(crate) fn enter(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
         let (slot, generation) = self.slot(Kind::Driver, driver)?;
         slot.enter(Task::current_raw() as u64, generation, EXPELLED)
@@ -172,8 +169,8 @@ impl Registry {
             .ok()
     }
 
-    /// Checks that a driver may send requests. If `needs` has flags of [`has`], the driver must
-    /// have at least one of these routines. Any context; prints nothing.
+    /// Checks that a driver may send requests and, if `needs` is not 0, has one of these routines:
+    /// see [`has`]. Any context.
     ///
     /// # Errors
     ///
@@ -201,7 +198,7 @@ impl Registry {
         Ok(())
     }
 
-    /// Any context; prints nothing.
+    /// Any context.
     pub(crate) fn has_cancelled_routine(&self, driver: abi::d2d_handle) -> bool {
         self.slot(Kind::Driver, driver)
             .is_some_and(|(slot, _)| slot.has(has::CANCELLED))
@@ -246,7 +243,7 @@ impl Registry {
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
-    /// Lets the owner switch the keys of the driver's hot steps from here on, unless the driver's
+    /// From here on, the owner switches the keys of the driver's hot steps, unless the driver's
     /// module is going. Returns whether it is going. May sleep.
     fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
         let _adding = self.hot_keys.lock();
@@ -266,8 +263,8 @@ impl Registry {
         is_going
     }
 
-    /// Undoes [`Registry::add_hot_keys`] for a driver that a thread is removing
-    /// (`is_unregistering`). Does nothing if the handle is stale. May sleep.
+    /// Undoes [`Registry::add_hot_keys`], if the driver is being removed (`is_unregistering`). May
+    /// sleep.
     pub(crate) fn remove_hot_keys(&self, handle: abi::d2d_handle) {
         let _removing = self.hot_keys.lock();
         let is_unregistering =
@@ -277,16 +274,16 @@ impl Registry {
         }
     }
 
-    /// From here on [`Registry::lookup`] finds the driver, and requests can be sent to it. If its
-    /// module is going, removes the driver instead.
+    /// Lets [`Registry::lookup`] and requests find the driver. If its module is going, removes it
+    /// instead.
     ///
     /// # Errors
     ///
     /// `ESHUTDOWN` if the module is going, or if another thread unregisters or expels the driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, entry| {
-            // The thread that unregisters or expels the driver also removes it. A thread that
-            // unregisters it here has guessed the handle.
+            // Another thread that unregisters or expels the driver removes it, too. If it
+            // unregisters, it has guessed the handle.
             let stays = |entry: &&mut Entry| !entry.is_unregistering && !entry.is_expelled;
             let published = entry.as_mut().filter(stays)?;
             published.is_registering = false;
@@ -309,8 +306,7 @@ impl Registry {
         })
     }
 
-    /// Runs `f` under the lock. The entry is not `None`. Returns `None` if the handle is stale. Any
-    /// context; prints nothing.
+    /// The entry is not `None`. Returns `None` if the handle is stale. Any context.
     fn with<R>(
         &self,
         handle: abi::d2d_handle,
@@ -342,7 +338,7 @@ impl Registry {
         self.refuse(reason, error, &fields![handle: handle])
     }
 
-    /// Finds a driver by its name, for its senders. Any context.
+    /// Returns the handle for the driver's senders. Any context.
     ///
     /// # Errors
     ///
@@ -355,8 +351,7 @@ impl Registry {
         .ok_or_else(|| self.refuse("no-such-driver", ENOENT, &fields![name: name]))
     }
 
-    /// Finds the first driver for which `f` returns true, and copies its entry. Any context; prints
-    /// nothing.
+    /// Any context.
     fn find(&self, kind: Kind, f: &dyn Fn(&Entry) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let table = self.table.lock();
         let mut entries = table.entries.iter().zip(&self.slots).enumerate();
@@ -367,15 +362,15 @@ impl Registry {
         })
     }
 
-    /// Finds the driver that is attached to a context and is not leaving, for its senders. Any
-    /// context; prints nothing.
+    /// Finds the driver that is attached to a context and is not leaving. Returns the handle for
+    /// its senders. Any context.
     pub(crate) fn attached_to(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
         self.find(Kind::Target, &|entry| {
             entry.state == State::Attached(context) && !entry.is_leaving
         })
     }
 
-    /// Copies a driver's entry; `None` if the handle is stale. Any context; prints nothing.
+    /// `None` if the handle is stale. Any context.
     #[inline(never)]
     pub(crate) fn peek(&self, handle: abi::d2d_handle) -> Option<Entry> {
         self.with_entry(handle, |entry| *entry)
@@ -393,8 +388,8 @@ impl Registry {
             .is_some_and(|(slot, _)| !slot.is_empty())
     }
 
-    /// From here on, requests to this driver and requests of this driver are refused, and no
-    /// handshake with it begins. The driver may still hold a context. Any context.
+    /// From here on, requests to and of this driver are refused, and no handshake with it begins.
+    /// The driver may still hold a context. Any context.
     ///
     /// # Errors
     ///
@@ -408,8 +403,8 @@ impl Registry {
         .ok_or_else(|| self.refuse_stale(handle))
     }
 
-    /// Begins to unregister a driver that holds no context, which [leaves](Registry::leave), too.
-    /// Only one thread succeeds, and has to [remove](Registry::remove) the driver. Any context.
+    /// Begins to unregister a driver that holds no context. Only one thread succeeds, and has to
+    /// [remove](Registry::remove) the driver. Any context.
     ///
     /// # Errors
     ///
@@ -432,8 +427,8 @@ impl Registry {
 
     /// Expels the first driver for which `f` returns true and which was not expelled before. From
     /// here on, none of its routines is called, and its requests and those to it are refused.
-    /// Returns its handle, and a copy of its entry from before. A thread that
-    /// [claims](Registry::claim_expelled) the driver has to remove it. Any context.
+    /// Returns its entry from before. A thread that [claims](Registry::claim_expelled) the driver
+    /// has to remove it. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
         let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();
@@ -450,9 +445,9 @@ impl Registry {
         })
     }
 
-    /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds.
-    /// Returns whether this thread is the first to unregister it, and so has to
-    /// [remove](Registry::remove) it. Any context.
+    /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds. If
+    /// this returns true, the caller has to [remove](Registry::remove) it; otherwise another thread
+    /// has. Any context.
     pub(crate) fn claim_expelled(&self, handle: abi::d2d_handle) -> bool {
         let claim = |entry: &mut Entry| {
             let is_first = entry.is_expelled && !entry.is_unregistering;
@@ -482,8 +477,8 @@ impl Registry {
         self.first(|_| true).is_none()
     }
 
-    /// Removes a driver and returns it. While a thread is inside one of the driver's routines,
-    /// changes nothing and returns `None`. Any context. Before, the caller has:
+    /// Returns `None`, and changes nothing, while a thread is inside one of the driver's routines.
+    /// Any context. Before, the caller has:
     /// 1. begun to unregister the driver, by [`Registry::unregister`] or
     ///    [`Registry::claim_expelled`],
     /// 2. called [`Registry::remove_hot_keys`],

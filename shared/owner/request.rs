@@ -3,8 +3,8 @@
 //! Requests, from any registered driver to any other.
 //!
 //! A driver allocates a request once and sends it as often as it needs. The sender and the holder
-//! have different handles of its record. Each new holder gets a new handle, so a handle that a
-//! driver has kept for too long is stale.
+//! have different handles. Each new holder gets a new one, so a handle that a driver has kept for
+//! too long is stale.
 //!
 //! - [`word`]: the state of a request, and the table of its transitions.
 //! - [`send`]: allocating, sending and forwarding requests; [`dispatch`]: calling the receiver.
@@ -91,8 +91,7 @@ impl Requests {
         error
     }
 
-    /// Returns a driver's status. Refuses one that is neither 0 nor an errno, or that means that
-    /// the request is not completed yet: returns `-EIO`.
+    /// Returns the status, or refuses one that no completed request can have: returns `-EIO`.
     #[inline(always)]
     fn check_status(&self, status: c_int) -> c_int {
         match status {

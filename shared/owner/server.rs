@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The server of an owner: its contexts, drivers, requests and events; and how a driver registers,
-//! leaves and unregisters.
+//! What an owner has once for all contexts; and how a driver registers, leaves and unregisters.
 
 use crate::{
     config::Config,
@@ -72,7 +71,6 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The handle of the owner's driver object, once it is registered.
 static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
 
 /// Returns 0, which names nothing, before the owner's driver object is registered.
@@ -91,8 +89,7 @@ pub(crate) struct Server {
     pub(super) events: Events,
     #[pin]
     pub(super) refusals: SpinLockIrq<Refusals>,
-    /// The job that ends handshakes that take too long and for which nobody waits; started with a
-    /// delay.
+    /// Ends handshakes that take too long and for which nobody waits. Started with a delay.
     pub(super) handshake_timeout: SetOnce<Work>,
     #[pin]
     pub(super) jobs: Jobs,
@@ -137,7 +134,6 @@ impl Server {
     ///
     /// Those of `d2d_register`, `ENOMEM`. The server has no jobs then.
     pub(crate) fn enrol(this: &Arc<Self>, object: Arg<*const abi::d2d_driver>) -> Result {
-        // Dropped when the jobs are stopped.
         let server = this.clone();
         let timeout = this
             .jobs
@@ -151,28 +147,26 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the waits for the owner's events, cancels its requests, and stops its jobs. Then
-    /// unregisters its driver object, expels all other drivers, and removes the owner's devices.
-    /// Calls `leave_others` again and again, to make the module's other roles leave: the owner's
-    /// jobs and routines may wait for them. May sleep.
+    /// Ends the owner's waits, requests and jobs, unregisters its driver object, expels all other
+    /// drivers, and removes the owner's devices. Calls `leave_others` again and again, because the
+    /// owner's jobs and routines may wait for the module's other roles. May sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
-        // From here on, no device can be made. No device of the owner is open: an open file would
-        // keep the module loaded.
+        // From here on, no device can be made. None is open: an open file would keep the module
+        // loaded.
         self.devices.close();
-        // From here on a job cannot be started, not even by itself.
+        // From here on, a job cannot be started, not even by itself.
         self.jobs.close();
         let driver = own_handle();
-        // The jobs may wait for an event or a request of the owner. `leave` fails only if the
-        // owner's driver object is not registered: then there are none.
+        // The jobs may wait for the owner's events and requests. If `leave` fails, the driver
+        // object is not registered, and there are none.
         let _ = self.leave(driver);
         let end_waits = || {
             leave_others();
             self.end_waits(driver);
         };
         self.jobs.stop(end_waits);
-        // The owner's own routines may wait for the other roles, too, for example until `cancelled`
-        // of another role is called. No request brings another thread inside, because the owner has
-        // left.
+        // The owner's own routines may wait for the other roles, too. No request brings another
+        // thread inside, because the owner has left.
         let mut patience = Patience::new();
         while self.registry.has_thread_inside(driver) {
             patience.sleep(end_waits);
@@ -185,13 +179,12 @@ impl Server {
         self.devices.remove();
     }
 
-    /// Expels the drivers that are still registered while the owner is unloaded: their modules do
-    /// not import the owner's symbols, or the owner is unloaded by force. They may go on using
-    /// their contexts, which are never freed. May sleep.
+    /// Expels drivers that are still registered while the owner is unloaded: their modules do not
+    /// import the owner's symbols, or the owner is unloaded by force. They may go on using their
+    /// contexts, which are never freed. May sleep.
     pub(crate) fn expel_remaining(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
-                // Another thread is still removing a driver that was expelled.
                 fsleep(Delta::from_millis(1));
                 continue;
             };
@@ -205,9 +198,8 @@ impl Server {
         }
     }
 
-    /// Expels the drivers that `module`, which is going, has forgotten to unregister. Does not wait
-    /// for their routines: a routine may wait for a driver that another owner has yet to expel. May
-    /// sleep.
+    /// Expels the drivers that `module` has forgotten to unregister. Does not wait for their
+    /// routines: a routine may wait for a driver that another owner has yet to expel. May sleep.
     pub(crate) fn expel(&self, module: *const bindings::module) {
         while let Some((handle, driver)) = self.registry.expel(|other| other.module() == module) {
             let name = driver.name();
@@ -216,8 +208,8 @@ impl Server {
         }
     }
 
-    /// Removes the drivers of a module that [`Server::expel`] has expelled. Returns when no driver
-    /// of the module is registered any more. May sleep.
+    /// Removes the drivers of a module that [`Server::expel`] has expelled, or waits until another
+    /// thread has. May sleep.
     pub(crate) fn remove_of(&self, module: *const bindings::module) {
         while let Some(handle) = self.registry.first(|driver| driver.module() == module) {
             self.remove_expelled(handle);
@@ -253,8 +245,8 @@ impl Server {
         Ok(handle)
     }
 
-    /// Refuses a call that might wait for its own caller: the calling task is inside a routine of
-    /// any driver object, or in `d2d_attach()` for this driver. Any context.
+    /// Refuses a call that might wait for its own caller: a task inside a routine of any driver
+    /// object, or in `d2d_attach()` for this driver. Any context.
     ///
     /// # Errors
     ///
@@ -284,8 +276,8 @@ impl Server {
     /// The driver has begun to leave, so it opens no other event, begins no other wait, and sends
     /// no other request. May sleep.
     fn end_waits_for_good(&self, handle: abi::d2d_handle) {
-        // Cancelling a request calls the driver's `completed`. It may wait for an event, so waits
-        // end first. It may set an event, so the events stay open.
+        // Cancelling a request calls `completed` of the driver. This routine may wait for an event,
+        // so waits end first. It may set an event, so the events stay open.
         self.events.leave(handle);
         self.requests.cancel_each(handle);
     }
@@ -309,9 +301,7 @@ impl Server {
         Ok(())
     }
 
-    /// Removes a driver that is leaving: cancels its requests, waits until no thread is inside its
-    /// routines, and closes its events. The caller is the thread that has begun to unregister or
-    /// expel the driver. May sleep.
+    /// The caller is the thread that has begun to unregister or expel the driver. May sleep.
     fn remove(&self, handle: abi::d2d_handle) {
         self.registry.remove_hot_keys(handle);
         let driver = loop {
@@ -326,8 +316,7 @@ impl Server {
         step!(driver.name(), unregister, name: name);
     }
 
-    /// Hits the tracepoint of an event's step, in the name of the driver that has opened the
-    /// handle. Any context.
+    /// In the name of the driver that has opened the handle. Any context.
     #[cold]
     #[inline(never)]
     pub(crate) fn hit_event(&self, step: Step, handle: abi::d2d_handle, fields: &[Field<'_>]) {
@@ -348,8 +337,8 @@ impl Server {
         refuse!(self.name, "driver-is-leaving", ESHUTDOWN, name: name)
     }
 
-    /// `d2d_event_create` if `make` says whether a new event is set; otherwise `d2d_event_open`.
-    /// May sleep.
+    /// `d2d_event_open` if `make` is `None`. Otherwise `d2d_event_create`; `make` says whether a
+    /// new event is set. May sleep.
     ///
     /// # Errors
     ///
@@ -419,9 +408,8 @@ impl Server {
 }
 
 /// Creates an event for the owner, or opens the event of that name and ignores `set`. May sleep.
-/// Peers have `DriverRef::create_event` instead.
 ///
-/// When the owner is unloaded, waits that were begun with this handle end with `ECANCELED` after
+/// When the owner is unloaded, waits with this handle end with `ECANCELED` after
 /// [`Owner::leaving`](crate::contexts::Owner::leaving). The library closes the handle when none of
 /// the owner's routines runs any more.
 ///

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slot of a registered driver, with the threads inside the driver's routines.
+//! The slot of a registered driver, with the threads inside its routines.
 //!
-//! A thread enters a driver in two steps: it writes the address of its task into a cell of the
-//! slot, then reads the slot's word. If the word has another generation than the thread's handle,
-//! or a flag that keeps the thread out, the thread clears the cell instead.
+//! To enter a driver, a thread writes its task into a cell of the slot, then reads the slot's word.
+//! The thread clears the cell and stays out if the word has another generation than the thread's
+//! handle, or a flag against entering.
 //!
 //! Writing a cell and setting a flag are full barriers. So if a thread has set such a flag, and
 //! then finds all cells empty and no thread counted, no thread is inside. The cell of a thread that
-//! does not enter does no harm, even if another driver has got the slot meanwhile.
+//! stays out does no harm, even if another driver has got the slot meanwhile.
 //!
-//! Slots live as long as the registry, so that a stale handle leads to valid memory.
+//! Slots live as long as the registry, so a stale handle leads to valid memory.
 
 use crate::driver_object::Driver;
 use core::{
@@ -39,13 +39,12 @@ pub(crate) mod has {
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Further threads inside the driver are only counted. If such a thread calls `d2d_detach` or
+/// Further threads inside are only counted. If such a thread calls `d2d_detach` or
 /// `d2d_unregister`, the owner does not refuse this with `EDEADLK`, and the thread waits for
 /// itself.
 const CELLS: usize = 64;
 
-/// No two slots share a cache line, so that entering one driver does not slow down calls of
-/// another.
+/// No two slots share a cache line, so entering one driver does not slow down calls of another.
 ///
 /// # Invariants
 ///
@@ -55,9 +54,9 @@ const CELLS: usize = 64;
 pub(crate) struct Slot {
     /// Generation and flags.
     word: Atomic<u64>,
-    /// The flags of [`has`], which a thread may read without having entered.
+    /// The flags of [`has`].
     has: Atomic<u32>,
-    /// Threads inside that have found no free cell.
+    /// Threads inside without a cell.
     others: Atomic<u64>,
     driver: UnsafeCell<Option<Driver>>,
     /// The tasks of the threads inside; 0 in a free cell.
@@ -131,8 +130,8 @@ impl Slot {
 
     /// The caller holds the registry's lock.
     ///
-    /// The change is a full barrier. It pairs with the barrier of [`Slot::enter`]: an entering
-    /// thread sees the flags, or the caller sees the thread's cell.
+    /// A full barrier. It pairs with that of [`Slot::enter`]: an entering thread sees the flags, or
+    /// the caller sees the thread's cell.
     pub(crate) fn set(&self, generation: u32, flags: u32) {
         let new = u64::from(generation) << 32 | u64::from(flags);
         let mut old = self.word.get();
@@ -141,8 +140,8 @@ impl Slot {
         }
     }
 
-    /// Makes the driver's handles stale. The caller holds the registry's lock. No thread is inside,
-    /// and the flags keep every thread out.
+    /// The caller holds the registry's lock. No thread is inside, and the flags keep every thread
+    /// out.
     pub(crate) fn vacate(&self) {
         let generation = self.state().generation().wrapping_add(1).max(1);
         self.set(generation, VACANT);
@@ -195,7 +194,6 @@ impl Slot {
         }
     }
 
-    /// Returns whether no thread is inside.
     pub(crate) fn is_empty(&self) -> bool {
         u64::load_acquire(&self.others) == 0
             && self.cells.iter().all(|cell| u64::load_acquire(cell) == 0)
@@ -207,7 +205,6 @@ impl Slot {
         !self.state().is(VACANT) && self.cells.iter().any(|cell| cell.get() == task)
     }
 
-    /// The cell that a task tries first.
     #[inline(always)]
     fn first_cell(task: u64) -> usize {
         // Tasks lie at least some hundred bytes apart, so the low bits hardly tell them apart.
@@ -220,8 +217,8 @@ impl Slot {
 /// # Invariants
 ///
 /// The thread has written its task into the cell with the index `cell`, or was counted if `cell` is
-/// `CELLS`. After that, [`Slot::enter`] reads the slot's word. If the word is `VACANT`, `enter`
-/// drops this at once. So all other code has this only if the word was not `VACANT`.
+/// `CELLS`. Then [`Slot::enter`] reads the slot's word, and drops this at once if the word is
+/// `VACANT`. So no other code has this for a vacant slot.
 pub(crate) struct Inside<'a> {
     slot: &'a Slot,
     cell: usize,
@@ -243,9 +240,9 @@ impl Inside<'_> {
     /// May sleep, unless the driver [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: By the type invariants, the driver stays registered while `self` lives. By the
-        // contract of `struct d2d_driver`, its routines and `this` are valid until it is
-        // unregistered, and the library may call the routine with any request.
+        // SAFETY: By the type invariants, the driver stays registered while `self` lives. Until it
+        // is unregistered, its routines and `this` are valid, and the routine takes any request, by
+        // the contract of `struct d2d_driver`.
         unsafe { (self.dispatch)(self.this, request) }
     }
 

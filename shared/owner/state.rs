@@ -2,9 +2,9 @@
 
 //! The files in debugfs that show the owner's state.
 //!
-//! Each [`Section`] has a file with one line for each row. One more file has all sections in JSON.
-//! Each row is a snapshot: what a lock protects is copied under the lock, and formatted afterwards.
-//! So two rows may show different moments.
+//! Each [`Section`] has a file with one line for each row; one more file has all sections in JSON.
+//! What a lock protects is copied under the lock and formatted afterwards, so two rows may show
+//! different moments.
 
 use crate::{
     context_table::{
@@ -276,9 +276,8 @@ impl Server {
         Ok(())
     }
 
-    /// Shows how many calls into the peer there were and how many run now: rundown protection
-    /// counts them. Calls into the owner need no such protection. Counting them would make them
-    /// much slower. Only the trace shows them.
+    /// Shows the calls into the peer, which rundown protection counts. Counting calls into the
+    /// owner would make them much slower.
     fn call_rows(&self, rows: &mut Rows<'_>) -> Result {
         for n in 0..self.contexts.len() {
             let (entered, inside) = self.contexts.peer_calls(n);
@@ -303,8 +302,7 @@ impl Server {
         requests.try_for_each(|record| self.request_row(record, rows))
     }
 
-    /// Shows a request. Other threads may change the request meanwhile. Each field shows the
-    /// request before or after such a change.
+    /// Other threads may change the request meanwhile.
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {

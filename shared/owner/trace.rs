@@ -2,8 +2,8 @@
 
 //! Prints the trace line of a step and hits its tracepoint, for all drivers.
 //!
-//! [`emit`] formats the fields of a record once, on the stack, for both the line and the
-//! tracepoint. It neither allocates nor takes a lock of the library.
+//! The line and the tracepoint have the same text, which [`emit`] formats on the stack. It neither
+//! allocates nor takes a lock of the library.
 
 use crate::{
     kernel_calls::ktime_get_boot_fast_ns,
@@ -65,7 +65,7 @@ unsafe extern "C" {
 unsafe impl Sync for TraceName {}
 
 impl TraceName {
-    /// A field that this owner does not know, because the driver's headers are newer.
+    /// A field that only newer headers than the owner's have.
     const UNKNOWN: Self = Self {
         text: core::ptr::null(),
         length: 0,
@@ -111,8 +111,8 @@ pub(crate) fn may_sleep() -> bool {
 pub(crate) fn load() -> u64 {
     let now = || ktime_get_boot_fast_ns() / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
-        // No other thread writes `LOAD`: the owner prints its first line while its module is being
-        // loaded, and no other driver can call this function before.
+        // No other thread writes `LOAD`: the owner prints its first line while its module is
+        // loaded, before another driver can call this function.
         LOAD.populate(now());
         LOAD.copy().unwrap_or(0)
     })
@@ -173,8 +173,7 @@ impl<const N: usize> Text<N> {
 
     /// In base 10 or 16, with at least `least` digits.
     ///
-    /// With `fmt!()`, attaching and detaching take 11.6 % more instructions, because both print
-    /// lines.
+    /// With `fmt!()`, attaching and detaching take 11.6 % more instructions.
     fn push_number(&mut self, mut number: u64, base: u64, least: usize) {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
@@ -190,8 +189,8 @@ impl<const N: usize> Text<N> {
         self.push(digits.get(first..).unwrap_or_default());
     }
 
-    /// Appends a text from an address that may be bad. `?` replaces each byte that is not a visible
-    /// ASCII character, and a text that cannot be read.
+    /// The address may be bad. `?` replaces each byte that is not a visible ASCII character, and a
+    /// text that cannot be read.
     fn copy(&mut self, from: *const u8, length: usize) {
         let room = self.room();
         let length = length.min(room.len());
@@ -265,8 +264,8 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
         if field.key == abi::d2d_key::D2D_FIELD_END as u32 {
             break;
         }
-        // The loop goes on after an unknown field: the tracepoint looks at each field, and must
-        // find copies only.
+        // An unknown field does not end the loop: the tracepoint looks at each field, and must find
+        // copies only.
         let name = d2d_field_names.get(field.key as usize);
         let name = name.unwrap_or(&TraceName::UNKNOWN);
         if detail.length > 0 {
@@ -309,8 +308,8 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
     Ok(true)
 }
 
-/// `KERN_INFO`. `%pA` takes the address of a `fmt::Arguments`, which has the whole line. `%s` takes
-/// longer: the kernel formats each line twice, and copies a string for `%s` byte by byte.
+/// `KERN_INFO`, and a `fmt::Arguments` with the whole line. `%s` takes longer: the kernel formats
+/// each line twice, and copies a string for `%s` byte by byte.
 const INFO: &CStr = c"\x016%pA";
 /// `KERN_WARNING`.
 const WARNING: &CStr = c"\x014%pA";
