@@ -71,7 +71,6 @@ pub(crate) struct Events {
     /// For refusals.
     owner: &'static CStr,
     directory: Arc<Directory>,
-    /// The directory of the events' files.
     files: Arc<Directory>,
     operations: FileOperations<Watch>,
     dispatcher: Arc<Dispatcher>,

@@ -300,11 +300,11 @@ impl Requests {
 ///
 /// `work` is the work item of a record, whose [`Requests`] live.
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-    // SAFETY: The caller promises that `work` is the work item of a record, which lives as long as its
-    // `Requests`.
+    // SAFETY: The caller promises that `work` is the work item of a record, and that its `Requests`
+    // live. The record lives as long as they do.
     let record = unsafe { Record::of_work(work) };
-    // SAFETY: Only `Requests::new` makes tables, so the table is a field of a `Requests`. This lies in
-    // an `Arc`, so it does not move, and it waits for the workers before it is freed.
+    // SAFETY: Only `Requests::new` makes tables, so the table is a field of a `Requests`. The
+    // `Requests` is in an `Arc`, so it does not move. It waits for the workers before it is freed.
     let requests = unsafe { &*container_of!(record.records(), Requests, records) };
     requests.dispatch_queued(record);
 }

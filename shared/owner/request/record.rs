@@ -72,7 +72,6 @@ const NOT_SENT: u32 = u32::MAX;
 /// A record remembers at most this many holds that a cancel has ended.
 const REMEMBERED: usize = 8;
 
-/// The memory of a request.
 #[repr(C, align(64))]
 pub(crate) struct Record {
     word: Atomic<u64>,
@@ -431,7 +430,6 @@ impl Record {
         unsafe { &*kernel::container_of!(Opaque::cast_from(work), Self, work) }
     }
 
-    /// Returns the table that the record is a part of.
     pub(super) fn records(&self) -> *mut Records {
         self.records.get()
     }

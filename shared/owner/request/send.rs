@@ -99,7 +99,7 @@ fn is_inline(send: &abi::d2d_send, receiver: &Inside<'_>) -> bool {
 }
 
 impl Requests {
-    /// Allocates a request; see `d2d_request_alloc`. May sleep.
+    /// See `d2d_request_alloc`. May sleep.
     pub(crate) fn alloc(&self, sender: d2d_handle, input: u32, output: u32) -> Result<d2d_handle> {
         let max = abi::D2D_BUFFER_SIZE;
         if input.max(output) > max {
@@ -195,7 +195,6 @@ impl Requests {
         Ok(())
     }
 
-    /// Claims a request that is home, in order to send it.
     #[inline(always)]
     fn claim(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, generation) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
@@ -462,8 +461,8 @@ impl Requests {
             .set(record.flags.get() | send.flags & abi::D2D_SEND_TRACE);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let sending = record.sendings.get();
-        // The in-place call of this thread gives up the buffers. If another in-place call uses them,
-        // the receiver cannot use them in place.
+        // If this thread is in the in-place call, it gives up the buffers. If another in-place call uses
+        // them, the receiver cannot use them in place.
         let is_ours = record.is_inside(record.word(), generation);
         loop {
             let claimed = record.word();

@@ -61,7 +61,6 @@ pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
 /// What happens when the time limit of a wait passes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
-    /// The request is cancelled.
     Cancel,
     /// The wait ends with `ETIMEDOUT`. The holder keeps the request of a handshake, and its completion
     /// calls the owner's completion routine.

@@ -11,7 +11,6 @@
 //! - wait for it (`WAIT`, `SLEEP`, `WAITED`), or
 //! - have given up its buffers (`IN_PLACE_END`).
 
-/// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Phase {
@@ -94,7 +93,6 @@ pub(crate) mod bits {
 
 use bits::*;
 
-/// The state of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Word(pub(crate) u64);
 
@@ -312,7 +310,6 @@ macro_rules! transitions {
 transitions! {
     // Transitions that the sender's threads make.
 
-    /// A thread takes a free record for a new request.
     ALLOC: Free => Fill [] Acquire;
     /// Full: the maker checks next whether the sender is leaving.
     MADE: Fill => Idle [add GENERATION] Full;
@@ -342,7 +339,6 @@ transitions! {
     FORWARD: Held => Forward [unless QUEUED] Full;
     /// The forwarding thread has entered the next driver.
     FORWARDED: Forward => Held [unless RECALL, clear CANCEL_SET, add GENERATION|DOWN] Release;
-    /// The forwarding was refused: the holder has the request again.
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     FORWARD_RECALLED: Forward => Cancelled [with RECALL, clear RECALL|CANCEL_SET|RETURN_LEVEL] Full;
 

@@ -114,7 +114,7 @@ impl Fixture {
             *to = *from;
         }
         change(&mut object);
-        // SAFETY: `Party` keeps the actor until the driver is unregistered.
+        // SAFETY: The routines are those of this module. `Party` keeps the actor until the driver is unregistered.
         let object = unsafe { Arg::new(&raw const object) };
         let driver = self.registry.add(object)?;
         Ok(Party {
@@ -251,6 +251,7 @@ impl Party<'_> {
         self.actor.status.load(Relaxed)
     }
 
+    /// Makes `returned` leave requests pending.
     pub(super) fn keeps_what_returns(&self) {
         self.actor.keeps_returned.store(1, Relaxed);
     }
@@ -412,7 +413,8 @@ unsafe extern "C" fn returned(
     request: *const abi::d2d_request,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: The caller says that `this` is an `Actor`, and that the others are valid for reads.
+    // SAFETY: The caller says that `this` is an `Actor`, and that `request` and `result` are valid
+    // for reads.
     let (actor, request, result) = unsafe { (&*this.cast::<Actor>(), &*request, &*result) };
     actor.count(1);
     actor.held.store(request.handle, Relaxed);
