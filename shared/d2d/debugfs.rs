@@ -163,8 +163,8 @@ pub trait OpenFile: Send + Sync + 'static {
     /// The errno that the process gets.
     fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
 
-    /// Copies at most `length` bytes to user space, and returns how many. Process context, may
-    /// sleep, but not for something to read if `nonblocking` is set.
+    /// Copies at most `length` bytes to user space, and returns how many. If `nonblocking` is set,
+    /// it does not wait for something to read. Process context, may sleep.
     ///
     /// # Errors
     ///

@@ -12,10 +12,10 @@
 //! `POLLHUP` and `POLLERR`. Calls that began before go on.
 //!
 //! A call can wait for something by [`Call::wait`]. A driver can also pend a call ([`Call::pend`]):
-//! any thread or interrupt completes the call by a [`Pended`]. Dropping the [`Answer`] cancels the
-//! call. A file can keep the answer for a later `read`; closing the file then drops the answer.
-//! After the device was removed, [`Pended::complete`] still succeeds while the answer exists, but
-//! [`Answer::wait`] returns `ENODEV`.
+//! it keeps a [`Pended`], by which any thread or interrupt completes the call. Dropping the
+//! [`Answer`] cancels the call. A file can keep the answer for a later `read`; closing the file
+//! then drops the answer. After the device was removed, [`Pended::complete`] still succeeds while
+//! the answer exists, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -94,8 +94,8 @@ pub trait File: Sized + Send + Sync + 'static {
     /// make or remove a device.
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error>;
 
-    /// Called when a process reads. On success, the process gets what was written to `to`; nothing
-    /// is the end of the file.
+    /// Called when a process reads. On success, the process gets what was written to `to`. An empty
+    /// result is the end of the file.
     fn read(&self, _driver: &Self::Driver, _call: &Call<'_>, _to: &mut UserSliceWriter) -> Result {
         Err(EINVAL)
     }
@@ -198,7 +198,7 @@ struct Inner {
     node: Node,
     #[pin]
     watched: SpinLockIrq<Watched>,
-    /// The open files keep the device, and so this wait queue.
+    /// An open file keeps the device, and so this wait queue.
     waiters: PollCondVarBox,
     /// `None` once the device is removed. This breaks a reference cycle: the opener refers to the
     /// driver, which may refer to the device. Not locked while a function of the driver runs.
@@ -235,7 +235,7 @@ impl Inner {
         self.change(|watched| watched.count = watched.count.wrapping_add(1));
     }
 
-    /// The device was removed, or its driver is leaving.
+    /// Whether the device was removed, or its driver is leaving.
     fn is_removed(&self) -> bool {
         self.watched.lock().is_removed
     }
@@ -298,8 +298,8 @@ impl Devices {
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
         // The device is added to the list first, so `remove` finds it, and either waits for its
-        // registration or prevents it. `close` must not wait for processes that open a device, as
-        // registration does. So the list is unlocked meanwhile.
+        // registration or prevents it. Registration waits for processes that open a device, but
+        // `close` must not. So the list is unlocked meanwhile.
         {
             let mut made = self.made.lock();
             if made.is_closed {

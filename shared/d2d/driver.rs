@@ -2,8 +2,8 @@
 
 //! The peer's driver, and its side of the handshake: the [`Offer`] of a context.
 //!
-//! Completing or pending an offer consumes it, so a driver cannot complete it twice. It cannot
-//! outlive the call of [`Driver::share`] or [`Driver::deferred`], nor can its [`Disposition`].
+//! Completing or pending an offer consumes it, so a driver cannot complete it twice. The offer and
+//! its [`Disposition`] cannot outlive the call that passes the offer to the driver.
 
 use crate::{
     abi,
@@ -99,24 +99,19 @@ pub trait Driver: Sized + Send + Sync + 'static {
 
     /// What the driver keeps until its module is unloaded, for example its registration with a bus;
     /// `()` for nothing. While the value exists, the link works. In a module in several roles, all
-    /// drivers leave before it is dropped: a request in its destructor fails with `ESHUTDOWN`, a
-    /// wait with `ECANCELED`.
+    /// drivers leave before the library drops the value: in its destructor, a request fails with
+    /// `ESHUTDOWN`, and a wait with `ECANCELED`.
     type Resources: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Makes the driver's jobs, and its [`Resources`](Driver::Resources). The handshake may still
-    /// be under way if the driver has pended it: see [`DriverRef::settled_link`]. Process context,
-    /// may sleep.
+    /// Makes the driver's jobs and its [`Resources`](Driver::Resources). A pended handshake may
+    /// still be under way: see [`DriverRef::settled_link`]. Process context, may sleep.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error>;
 
-    /// Receives what a process writes to the control device: see
+    /// Receives what a process writes to the control device, as
     /// [`Control::control`](crate::control::Control).
-    ///
-    /// # Errors
-    ///
-    /// The errno that the process gets.
     fn control(_driver: &DriverRef<Self>, _reader: &mut UserSliceReader) -> Result {
         Err(EINVAL)
     }
@@ -174,7 +169,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// context.
     fn completed(&self, _completed: Completed) {}
 
-    /// Tells the driver that a pended request was cancelled, if it has called
+    /// Tells the driver that a pended request was cancelled. Only for requests with
     /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled). Any context.
     fn cancelled(&self, _id: RequestId) {}
 }
@@ -359,8 +354,7 @@ impl<T: Driver> Control for DriverRef<T> {
     }
 }
 
-/// The offer of a context. The driver has to complete or pend it, to get the [`Disposition`] that
-/// it returns.
+/// The offer of a context. The driver has to complete or pend it.
 pub struct Offer<'a, T: Driver> {
     shared: ArcBorrow<'a, Shared<T>>,
     request: Request<'a>,
@@ -487,7 +481,7 @@ pub(crate) struct Shared<T: Driver> {
     binding: Binding<PeerLinkStorage<T::Pair>, T>,
     /// Kept until the driver is unregistered.
     lent: SetOnce<Lending>,
-    /// By this number, the owner names the driver, once it is registered.
+    /// What `d2d_register` has returned.
     raw_handle: SetOnce<abi::d2d_handle>,
     /// [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
@@ -535,7 +529,6 @@ impl<T: Driver> Shared<T> {
         )
     }
 
-    /// Stores what `d2d_register` has returned.
     pub(crate) fn set_raw_handle(&self, handle: abi::d2d_handle) {
         self.raw_handle.populate(handle);
     }
@@ -553,7 +546,7 @@ impl<T: Driver> Shared<T> {
         self.binding.driver()
     }
 
-    /// Returns what the endpoint states of lent memory, which `self` keeps.
+    /// Asks the driver for its lent memory, which `self` keeps.
     fn lend(&self) -> abi::d2d_lent {
         if let Some(lending) = self.driver().lend() {
             self.lent.populate(lending);

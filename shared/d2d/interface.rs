@@ -174,7 +174,7 @@ where
     // SAFETY: By the contract, `this` is the address of a binding, and not null. The binding
     // outlives the call, and is only used by shared reference.
     let binding = unsafe {
-        // For an `OwnerLink`, this removes the check below: `Link::of` returns its argument.
+        // For an `OwnerLink`, this removes the check below: its `Link::of` returns its argument.
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Storage, T>>()
     };
@@ -344,8 +344,8 @@ pub struct Endpoint<I: Interface> {
     driver: &'static CStr,
 }
 
-// SAFETY: `this` is only passed to the operations in `table`, which any thread may call with it by
-// the type invariants.
+// SAFETY: `this` is only passed to the operations in `table`. By the type invariants, any thread
+// may call them with `this`.
 unsafe impl<I: Interface> Send for Endpoint<I> {}
 // SAFETY: As for `Send`.
 unsafe impl<I: Interface> Sync for Endpoint<I> {}
@@ -398,8 +398,8 @@ impl<I: Interface> Endpoint<I> {
             let operations = core::slice::from_raw_parts_mut(first, count);
             expected.copy_operations(driver, &raw, module, operations)?
         };
-        // INVARIANT: By the contract of this function, for the other side's operations and memory.
-        // The operations of `UNSUPPORTED` ignore their arguments. No null was copied.
+        // INVARIANT: For the other side's operations and memory, the contract of this function says
+        // this. The operations of `UNSUPPORTED` ignore their arguments. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
@@ -442,19 +442,19 @@ impl<I: Interface> Endpoint<I> {
 /// }
 /// ```
 ///
-/// This makes the trait, which a driver implements under `#[vtable]`, a type for the interface, the
-/// caller and the `repr(C)` table. An operation that the driver leaves out returns `EOPNOTSUPP`.
+/// This makes the trait and three types: the interface, the caller and the table. A driver
+/// implements the trait under `#[vtable]`. An operation that it leaves out returns `EOPNOTSUPP`.
 ///
-/// [`pair!`](crate::pair!) adds a line `versions: HASHES`: for each minor version of the pair, a
-/// hash of what it has apart from its operations. With a line `build: include_str!("...")` before
-/// that, both sides have to be built from the same sources by the same compiler. The path is that
-/// of this source file.
+/// A line `build: include_str!("...")` after the version, with the path of this source file,
+/// demands that both sides are built from the same sources by the same compiler.
+/// [`pair!`](crate::pair!) adds a line `versions: HASHES`: for each minor version, a hash of what
+/// the pair has apart from its operations.
 ///
-/// An operation may have no attributes but documentation: they apply to code of this library.
+/// Documentation is the only attribute that an operation may have: others apply to the library's
+/// code.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
-/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead. Document in which execution
-/// contexts the operations may be called.
+/// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead.
 #[macro_export]
 macro_rules! interface {
     (@one $op:ident) => { 1 };
