@@ -23,7 +23,7 @@ const OLD: &str = "/* thermo */
 #define THERMO_KIND_DEGREES\t1
 ";
 
-/// Compares version `major.minor` of the pair `name`, whose header is `header`, to `recorded`.
+/// Compares `header`, of version `major.minor` of the pair `name`, to `recorded`.
 fn compared(
     name: &'static str,
     (major, minor): (u16, u16),
@@ -47,7 +47,6 @@ fn compared(
     compare(&of, header.as_bytes(), recorded).map(|(reason, _)| reason)
 }
 
-/// Compares a version of the pair to [`OLD`].
 fn to_old(version: (u16, u16), header: &str) -> Option<&'static str> {
     compared("thermo", version, header, OLD.as_bytes())
 }

@@ -39,8 +39,7 @@ mod cases {
     fn the_lock_is_held_while_the_closure_runs() -> Result {
         let context = TestContext::new(0, 1, 8)?;
         let raw = context.as_raw();
-        // SAFETY: The context is alive, and its lock is initialized. lockdep warns if this thread
-        // does not hold the lock.
+        // SAFETY: The context is alive, and its lock is initialized. lockdep warns if this thread does not hold it.
         context.with_shared(|_| unsafe {
             bindings::spin_assert_is_held(&raw mut (*raw).data.lock);
         });

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices: the tests call the functions of an open file as the kernel does for a process.
-//!
-//! A test has no process, so an address of user memory is never valid here.
+//! Devices. A test has no process, so an address of user memory is never valid here.
 
 use super::{
     node::OpenFile,
@@ -28,7 +26,7 @@ use kernel::{
 const NAME: &CStr = c"d2d_kunit_device";
 const NONBLOCK: u32 = kernel::fs::file::flags::O_NONBLOCK;
 
-/// The driver: it keeps the pended call of an `ioctl`.
+/// The driver keeps the pended call of an `ioctl`.
 type Kept = Arc<SpinLockIrq<Option<Pended<u32>>>>;
 
 fn kept() -> Result<Kept> {
@@ -54,8 +52,7 @@ impl File for Opened {
         from.skip(from.len())
     }
 
-    /// Pends the call, and waits for the answer. If the argument is not 0, completes the call with
-    /// the argument before it waits.
+    /// Pends the call, and waits for the answer: the argument, if it is not 0.
     fn ioctl(&self, kept: &Kept, call: &Call<'_>, _: u32, argument: Argument) -> Result<u32> {
         let (answer, pended) = call.pend()?;
         let before = kept.lock().replace(pended);
@@ -98,7 +95,6 @@ impl Trial {
         })
     }
 
-    /// Makes another device of the driver.
     fn make(&self, settings: Settings) -> Result<Device> {
         make(&self.devices, &self.kept, settings)
     }

@@ -41,7 +41,6 @@ const fn operation(
     }
 }
 
-/// Three operations.
 const THREE: [Operation; 3] = [
     operation("ping", &[argument(&U32)], &U32),
     operation("bounce", &[argument(&U32)], &U32),
@@ -124,7 +123,6 @@ const DECLARATION: Declaration = Declaration {
     events: &[],
 };
 
-/// The hash of a declaration in version 0.
 const fn declared_hash(declaration: &Declaration) -> u64 {
     versions::<1>(declaration)[0]
 }
@@ -207,7 +205,6 @@ const fn of_events(events: &'static [DeclaredEvent]) -> u64 {
     })
 }
 
-/// Fails if two hashes are the same.
 fn assert_all_differ(hashes: &[u64]) {
     for (n, one) in hashes.iter().enumerate() {
         assert!(!hashes[..n].contains(one));

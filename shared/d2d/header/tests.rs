@@ -13,7 +13,7 @@ unsafe extern "C" {
     safe fn d2d_kunit_layout() -> u32;
 }
 
-/// Changes the header of a driver object, and returns the error with which the check refuses it.
+/// Returns the error with which the check refuses a changed header.
 fn refusal(change: impl FnOnce(&mut abi::d2d_header)) -> Option<Error> {
     let mut header = header::new::<abi::d2d_driver>(abi::D2D_DRIVER_MAGIC);
     change(&mut header);

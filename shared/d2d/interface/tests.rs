@@ -97,7 +97,6 @@ impl BuiltOps for Calculator {
 
 type Side = Pin<KBox<Binding<SetOnce<Switch>, Calculator>>>;
 
-/// Makes a connected side.
 fn side(added: u32) -> Result<Side> {
     let side = KBox::pin_init(
         Binding::new(Ok(SetOnce::new()), Ok(Calculator(added))),
@@ -114,23 +113,21 @@ fn copy<I: Interface, T>(table: *const T, this: *mut c_void) -> Result<Endpoint<
         self_: this,
         lent: crate::lent::NOTHING,
     };
-    // SAFETY: The table belongs to this module, and the operations of each table with the right
-    // chain expect the address of a `Side`. A test drops its `Side` after the result. If a test
-    // passes null instead of a `Side`, the copied table has no operation. The side lends nothing.
+    // SAFETY: The table belongs to this module, and the operations of each table with the right chain expect the
+    // address of a `Side`, which a test drops after the result. If a test passes null, the copied table has no
+    // operation. The side lends nothing.
     unsafe { Endpoint::copy(c"d2d_kunit", raw, module()) }
 }
 
-/// Returns the error with which the copy of a table for interface `I` fails.
 fn refusal<I: Interface, T>(table: *const T) -> Option<Error> {
     copy::<I, T>(table, core::ptr::null_mut()).err()
 }
 
-/// Returns a copy of the table of [`LongOps`], which a test may change.
 fn long() -> LongTable {
     *<Long as TableFor<Calculator>>::TABLE
 }
 
-/// Changes the header of a [`long`] table, and returns the error with which the copy refuses it.
+/// Changes a [`long`] table, and returns the error with which the copy refuses it.
 fn changed(change: impl FnOnce(&mut abi::d2d_ops)) -> Option<Error> {
     let mut table = long();
     change(&mut table.hdr);
@@ -282,8 +279,7 @@ mod cases {
 
     #[test]
     fn the_versions_that_both_sides_know_are_compared() {
-        // Each case has the other side's minor version, its chain, and the entries of that chain
-        // that are compared. One minor version is newer than 1, and one is older.
+        // Each case has the other side's minor version, its chain, and the entries of that chain that are compared.
         let [first, second, operations @ ..] = Long::CHAIN else {
             panic!("the chain is too short")
         };
@@ -331,8 +327,7 @@ mod cases {
             let mut table = long();
             let entries = core::ptr::from_mut(&mut table).cast::<usize>();
             let outside = bindings::schedule as unsafe extern "C" fn() as usize;
-            // SAFETY: The table has three operations, one of which gets an address that nobody
-            // calls.
+            // SAFETY: The table has three operations, one of which gets an address that nobody calls.
             unsafe { entries.add(first + index).write(outside) };
             assert_eq!(refusal::<Long, _>(&table), Some(ENOEXEC));
         }
@@ -351,8 +346,8 @@ mod cases {
             module().cast_const().wrapping_byte_add(1),
         ];
         for module in bad {
-            // SAFETY: `copy` refuses each `module`, so no code gets a result. `raw` names a constant
-            // table of this module, and lends nothing.
+            // SAFETY: `copy` refuses each `module`, so no code gets a result. `raw` names a constant table of this
+            // module, and lends nothing.
             let copy = unsafe { Endpoint::<Long>::copy(c"d2d_kunit", raw, module) };
             assert_eq!(copy.err(), Some(EFAULT));
         }

@@ -55,7 +55,6 @@ impl Drop for TestJobs {
     }
 }
 
-/// The kinds of jobs.
 #[derive(Clone, Copy)]
 enum Kind {
     Work(WorkContext),
@@ -87,7 +86,6 @@ const TIMERS: [Kind; 2] = [
     Kind::Timer(TimerContext::HardIrq),
 ];
 
-/// A job of any kind.
 #[derive(Clone)]
 enum AnyJob {
     Work(Work),
@@ -115,7 +113,6 @@ impl AnyJob {
         })
     }
 
-    /// Makes the job run as soon as possible.
     fn start(&self) -> Result {
         match self {
             Self::Work(work) => work.start(),
@@ -124,7 +121,7 @@ impl AnyJob {
         }
     }
 
-    /// Starts a job for a later time. Starts a thread at once, because a thread has no such start.
+    /// Starts a job for a later time, or a thread at once, because a thread has no such start.
     fn start_after(&self, after: Delta) -> Result {
         match self {
             Self::Work(work) => work.start_after(after),
@@ -133,7 +130,6 @@ impl AnyJob {
         }
     }
 
-    /// Starts a timer with a period; other jobs have none.
     fn start_every(&self, period: Delta) -> Result {
         match self {
             Self::Timer(timer) => timer.start_every(period),
@@ -141,7 +137,6 @@ impl AnyJob {
         }
     }
 
-    /// Returns the overruns of a timer; other jobs have none.
     fn overruns(&self) -> u64 {
         match self {
             Self::Timer(timer) => timer.overruns(),
@@ -177,7 +172,6 @@ impl Seen {
         )
     }
 
-    /// Counts a run, and returns the number of runs.
     fn count(&self) -> u32 {
         self.runs.fetch_add(1, Full) + 1
     }
@@ -187,7 +181,6 @@ impl Seen {
     }
 }
 
-/// A job of its own list, with what its routine and the test share.
 struct Trial {
     jobs: TestJobs,
     seen: Arc<Seen>,
@@ -195,7 +188,6 @@ struct Trial {
 }
 
 impl Trial {
-    /// Makes the job, which is not started.
     fn new(kind: Kind, routine: impl Fn(&Seen, &AnyJob) + Send + Sync + 'static) -> Result<Self> {
         let jobs = TestJobs::new()?;
         let seen = Seen::new()?;
@@ -204,19 +196,17 @@ impl Trial {
         Ok(Self { jobs, seen, job })
     }
 
-    /// Waits until the routine has completed [`Seen::done`].
     fn wait(&self) {
         self.seen.done.wait_for_completion();
     }
 
-    /// Stops the jobs. Returns how often the routine has counted.
+    /// Returns how often the routine has counted.
     fn stop(&self) -> u32 {
         self.jobs.stop(|| {});
         self.seen.runs()
     }
 }
 
-/// Longer than any test.
 fn far() -> Delta {
     Delta::from_millis(3_600_000)
 }
@@ -355,7 +345,6 @@ mod cases {
         for kind in SLEEPING {
             let trial = Trial::new(kind, |seen, job| {
                 seen.done.complete_all();
-                // Runs until the jobs are closed.
                 while job.start().is_ok() {
                     fsleep(Delta::from_micros(10));
                 }
@@ -417,7 +406,6 @@ mod cases {
             for after in [too_far, Delta::from_nanos(i64::MAX)] {
                 assert_eq!(trial.job.start_after(after), Err(EINVAL));
             }
-            // The earlier start stays.
             trial.wait();
             assert_eq!(trial.stop(), 1);
         }
@@ -444,8 +432,7 @@ mod cases {
         for kind in TIMED {
             for place in Place::ALL {
                 let after = Delta::from_millis(20);
-                // On a busy machine, the job may run before it is cancelled. Then the loop tries
-                // again.
+                // On a busy machine, the job may run before it is cancelled.
                 loop {
                     let trial = Trial::new(kind, |seen, _| {
                         seen.count();
@@ -475,7 +462,6 @@ mod cases {
             while trial.seen.runs() == 0 {
                 fsleep(Delta::from_micros(10));
             }
-            // The routine runs, so this start waits.
             trial.job.start()?;
             run_in(place, || trial.job.cancel())?;
             trial.seen.done.complete_all();
@@ -641,8 +627,7 @@ mod cases {
             trial.job.start_after(far())?;
             // Long enough for a job that runs too early.
             fsleep(Delta::from_millis(5));
-            // `leaked` stands for a leaked job. The test drops it in the end, so that no memory is
-            // leaked.
+            // The test drops the leaked job in the end, so that no memory is leaked.
             let (leaked, seen) = (trial.job.clone(), trial.seen.clone());
             drop(trial);
             assert_eq!(drops.runs(), 1);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Unit tests of lent memory.
+//! Lent memory.
 
 use super::*;
 use kernel::sync::atomic::Relaxed;
 
-/// The name of the driver in refusals.
 const DRIVER: &CStr = c"d2d_kunit";
 
 /// A structure as `pair!` makes it.
@@ -27,11 +26,9 @@ fn ring() -> Result<Arc<Ring>> {
     Arc::pin_init(zeroed(), GFP_KERNEL)
 }
 
-/// Checks what a lender states, and gets the values of type `T`. The lent memory exists until the caller
-/// has returned.
+/// Checks and gets the values of type `T` that a lender states. The caller keeps the memory until it has returned.
 fn values<'a, T: Memory>(lent: &abi::d2d_lent) -> Result<&'a [T]> {
-    // SAFETY: Only the tests below call this function. Each of them keeps the memory until it has
-    // returned.
+    // SAFETY: Only the tests below call this function, and each keeps the memory until it has returned.
     unsafe { Lent::check(DRIVER, lent)?.values(DRIVER) }
 }
 

@@ -6,7 +6,6 @@ use super::*;
 use crate::testing::TestContext;
 use kernel::ffi::c_int;
 
-/// Kind of the items that the tests put. Any number would do.
 const KIND: u32 = 7;
 
 unsafe extern "C" {
@@ -15,13 +14,12 @@ unsafe extern "C" {
     fn d2d_kunit_release(queue: *mut abi::d2d_queue, handle: abi::d2d_handle) -> c_int;
 }
 
-/// Returns the C structure of the queue to the peer.
 fn raw(context: &TestContext) -> *mut abi::d2d_queue {
     // SAFETY: `context` is alive, and `&raw mut` makes no reference.
     unsafe { &raw mut (*context.as_raw()).to_peer }
 }
 
-/// Returns whether a batch consists of items with these numbers as payload, in this order.
+/// Returns whether a batch has exactly these numbers as payloads, in this order.
 fn holds(batch: &Batch<'_>, numbers: &[u64]) -> bool {
     batch.len() == numbers.len()
         && batch
@@ -30,12 +28,10 @@ fn holds(batch: &Batch<'_>, numbers: &[u64]) -> bool {
             .eq(numbers.iter().map(|number| Some(*number)))
 }
 
-/// Takes one item, and returns whether it has this number as payload.
 fn next_is(queue: &Queue<'_>, number: u64) -> bool {
     queue.take().is_some_and(|batch| holds(&batch, &[number]))
 }
 
-/// Takes one item and returns its handle as a number.
 fn take_raw(queue: &Queue<'_>) -> Result<abi::d2d_handle> {
     queue.take_handle().map(ItemHandle::into_raw).ok_or(ENOENT)
 }
@@ -45,7 +41,6 @@ fn revoke(queue: &Queue<'_>) -> u32 {
     unsafe { queue.revoke_handles(true) }
 }
 
-/// Redeems a number as a handle, and returns the error with which the queue refuses it.
 fn refusal(queue: &Queue<'_>, handle: abi::d2d_handle) -> Option<Error> {
     queue.redeem(ItemHandle::from_raw(handle)).err()
 }
@@ -211,7 +206,6 @@ mod cases {
         assert_eq!(other.value(), Some(&[3, 4]));
         assert_eq!(typed.put(KIND, &[5, 6]), Err(ENOSPC));
         drop(taken);
-        // Another driver may put a payload of another size.
         queue.put::<u64>(KIND, &7)?;
         assert_eq!(typed.take().ok_or(ENOENT)?.value(), None);
         Ok(())
@@ -287,7 +281,6 @@ mod cases {
         queue.put::<u64>(KIND, &1)?;
         let handle = take_raw(&queue)?;
         for foreign in [context.to_owner(), other.to_peer(), other.to_owner()] {
-            // The other queue has an item with a handle of the same index and generation.
             foreign.put::<u64>(KIND, &2)?;
             let theirs = take_raw(&foreign)?;
             assert!(theirs != handle);
@@ -316,8 +309,7 @@ mod cases {
             // the previous and the next generation
             handle - (1 << 32),
             handle + (1 << 32),
-            // an item that was not taken by handle, the first index behind the pool, the highest
-            // index
+            // an item that was not taken by handle, the first index behind the pool, the highest index
             handle ^ 1,
             (handle - index) + 2,
             handle | last,
@@ -435,12 +427,9 @@ mod cases {
 
     #[test]
     fn c_refuses_a_handle_without_a_generation() -> Result {
-        // The id of this queue is 0, and so is the index of its first item.
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
-        // No handle names the item, so its claim is 0. The item is not on the list of released
-        // items either.
-        // SAFETY: The queue is initialized.
+        // SAFETY: The queue is initialized. No handle names the item, so its claim is 0.
         let released = unsafe { d2d_kunit_release(raw(&context), abi::D2D_HANDLE_ITEM.into()) };
         assert_eq!(released, ESTALE.to_errno());
         assert_eq!(queue.counters().stale, 1);

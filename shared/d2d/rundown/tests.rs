@@ -23,7 +23,6 @@ use kernel::{
     }, //
 };
 
-/// The kernel's per-CPU workqueue.
 fn queue() -> &'static workqueue::Queue {
     // SAFETY: `system_percpu_wq` is initialized at boot and never freed.
     unsafe { workqueue::Queue::from_raw(bindings::system_percpu_wq) }
@@ -33,18 +32,13 @@ fn rundown() -> Result<Pin<KBox<Rundown<u32>>>> {
     KBox::pin_init(Rundown::new(), GFP_KERNEL)
 }
 
-/// Returns whether the rundown can be entered and has this value.
 fn is_open_with(rundown: &Rundown<u32>, value: u32) -> bool {
     rundown.enter().is_some_and(|entered| *entered == value)
 }
 
-/// A rundown that one work item, the closer, closes. Another work item, the onlooker, shows that
-/// `close` has begun.
-///
-/// The closer queues the onlooker on the same workqueue and CPU. Such a queue starts the second
-/// item when the first item sleeps or has ended. So when the onlooker runs, `close` waits or has
-/// returned. On a loaded machine, the queue also starts the second item when the first item has run
-/// for long. So `begin` checks that `close` has begun.
+/// A rundown that one work item, the closer, closes. The closer queues another work item, the onlooker, on the same
+/// workqueue and CPU, which usually starts the onlooker when the closer sleeps or has ended, and so when `close` waits
+/// or has returned. On a loaded machine, it starts the onlooker earlier. So `begin` checks that `close` has begun.
 #[pin_data]
 struct Closing {
     #[pin]
@@ -53,12 +47,9 @@ struct Closing {
     closer: Work<Self, 1>,
     #[pin]
     onlooker: Work<Self, 2>,
-    /// The result of `close`.
     returned: SetOnce<Option<u32>>,
-    /// Completed when the onlooker runs.
     #[pin]
     seen: Completion,
-    /// Completed when `close` has returned.
     #[pin]
     closed: Completion,
 }
@@ -83,9 +74,8 @@ impl Closing {
         )
     }
 
-    /// Queues the closer, and returns when `close` waits or has returned.
+    /// Returns when `close` waits or has returned.
     fn begin(this: &Arc<Self>) {
-        // Cannot fail: each test queues the closer once.
         let _ = queue().enqueue::<Arc<Self>, 1>(this.clone());
         this.seen.wait_for_completion();
         while this.rundown.enter().is_some() {
@@ -98,7 +88,6 @@ impl WorkItem<1> for Closing {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
-        // Cannot fail: the closer runs once.
         let _ = queue().enqueue::<Arc<Self>, 2>(this.clone());
         this.returned.populate(this.rundown.close());
         this.closed.complete_all();
