@@ -1,14 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Jobs that run in a thread of their own.
-//!
-//! The kernel crate has no abstraction of kernel threads, so a [`Thread`] calls the C functions of
-//! `linux/kthread.h`.
-//!
-//! The routine of a [`Work`](super::Work) may sleep, too, but all drivers share the kernel's
-//! workers. The kernel limits how many work items run at a time. If it needs one more worker, a
-//! start may have to wait for memory. A [`Thread`] has its thread as soon as the job is made. That
-//! thread has a name, a priority and a set of CPUs.
+//! Jobs that run in a thread of their own, which has a name, a priority and a set of CPUs. Unlike a
+//! [`Work`](super::Work), a [`Thread`] never waits for one of the kernel's workers, which all drivers share.
 
 use super::{
     handler,
@@ -39,13 +32,13 @@ use kernel::{
     task::Task, //
 };
 
-/// A job that runs its routine in a kernel thread of its own. The routine may sleep. The thread
-/// exists until the library stops the job, and waits while there is nothing to run.
+/// A job that runs its routine in a kernel thread of its own, which exists until the library stops the job. The
+/// routine may sleep.
 #[derive(Clone)]
 pub struct Thread(Arc<Inner>);
 
 impl Thread {
-    /// Makes the job. Never inlined: see [`Routine::new`].
+    /// Never inlined: see [`Routine::new`].
     #[inline(never)]
     pub(super) fn new(name: &CStr, routine: Arc<RunJob<Self>>) -> Result<Self> {
         let init = pin_init!(Inner {
@@ -56,9 +49,8 @@ impl Thread {
         });
         let inner = Arc::pin_init(init, GFP_KERNEL)?;
         let argument = Arc::as_ptr(&inner).cast_mut().cast();
-        // SAFETY: `main` expects an `Inner` in an `Arc`. `Jobs::add` gets the job next. It keeps a
-        // reference to the job until `Job::stop` has waited for the end of the thread. The format
-        // takes one string.
+        // SAFETY: `main` expects an `Inner` in an `Arc`. `Jobs::add` gets the job next, and keeps it until `Job::stop`
+        // has waited for the end of the thread. The format takes one string.
         let task = from_err_ptr(unsafe {
             bindings::kthread_create_on_node(
                 Some(main),
@@ -68,9 +60,8 @@ impl Thread {
                 name.as_char_ptr(),
             )
         })?;
-        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread ends only after the job is
-        // closed, and no other thread can close the job yet. So the thread exists while `into` takes the
-        // reference.
+        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread ends only after the job is closed,
+        // which no other thread can do yet. So it exists while `into` takes the reference.
         let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
         task.wake_up();
         inner.task.populate(task);
@@ -97,9 +88,8 @@ impl Thread {
         self.0.state.lock().is_due = false;
     }
 
-    /// Returns whether the driver is leaving. Then the routine has to return. The library ends the
-    /// routine's waits for the driver's events and requests with `ECANCELED`. It cannot end a loop,
-    /// or a wait of another kind. Any context, also from the routine.
+    /// Returns whether the driver is leaving. Then the routine has to return. The library ends the routine's waits for
+    /// the driver's events and requests, but no loop or other wait. Any context, also from the routine.
     pub fn is_stopping(&self) -> bool {
         self.0.state.lock().is_closed
     }
@@ -115,11 +105,8 @@ impl Startable for Thread {
 
 #[derive(Default)]
 struct State {
-    /// Whether the driver is leaving.
     is_closed: bool,
-    /// Whether there is a start whose run has not begun.
     is_due: bool,
-    /// Whether the routine runs.
     is_running: bool,
 }
 
@@ -127,25 +114,22 @@ struct State {
 struct Inner {
     #[pin]
     state: SpinLockIrq<State>,
-    /// Notified when the job is started or closed.
     #[pin]
     changed: CondVar,
-    /// The thread. The thread ends by itself once the job is closed, so [`Job::stop`] needs a reference
-    /// to it.
+    /// [`Job::stop`] needs a reference, because the thread may have ended.
     task: SetOnce<ARef<Task>>,
     #[pin]
     routine: Routine<Thread>,
 }
 
 impl Inner {
-    /// Waits for a start, and begins its run. Returns whether the routine is to run: not if the job is
-    /// closed. Called by the thread.
+    /// Waits for a start. Returns false if the job is closed.
     fn begin(&self) -> bool {
         let mut state = self.state.lock();
         state.is_running = false;
         while !state.is_due && !state.is_closed {
-            // The wait is interruptible: the kernel counts a thread in an uninterruptible wait as
-            // load, and reports the thread after a while. No signal reaches the thread.
+            // The kernel counts a thread in an uninterruptible wait as load, and reports it after a while. No signal
+            // reaches the thread.
             let _ = self.changed.wait_interruptible(&mut state);
         }
         state.is_due = false;
@@ -177,16 +161,14 @@ impl Job for Inner {
 
     fn stop(&self) {
         if let Some(task) = self.task.as_ref() {
-            // SAFETY: `task` is a thread that `kthread_create_on_node` has made, and `self.task` has a
-            // reference to it. This waits until the thread has ended. It ends, because the job is closed.
+            // SAFETY: `task` is a kthread, and `self.task` has a reference to it. The thread ends, because the job is
+            // closed.
             unsafe { bindings::kthread_stop(task.as_ptr()) };
         }
         self.routine.clear();
     }
 }
 
-/// Runs the routine each time that the job was started, until the job is closed. The thread's function.
-///
 /// # Safety
 ///
 /// `inner` is a pointer to an [`Inner`] in an [`Arc`] that outlives the call.
@@ -196,9 +178,7 @@ unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
     let job = Thread(this.into());
     while this.begin() {
         this.routine.run(&job);
-        // A routine may start its own job each time that it runs. So let other threads run, also on
-        // a kernel without preemption. The state of this thread is `TASK_RUNNING`, so the scheduler
-        // runs it again.
+        // A routine may start its own job each time. So let other threads run, also without preemption.
         schedule();
     }
     0

@@ -2,9 +2,9 @@
 
 //! Jobs that run when a timer expires.
 //!
-//! A [`Timer`] does not use the kernel crate's `HrTimer`:
+//! The kernel crate's `HrTimer` does not fit:
 //!
-//! - if safe code leaks an `HrTimer`'s handle, the timer can expire after the module's text is freed;
+//! - if safe code leaks its handle, the timer can expire after the module's text is freed;
 //! - dropping the handle of an earlier start cancels a later one;
 //! - only code that has the handle can cancel the timer.
 
@@ -35,7 +35,7 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Where the routine of a [`Timer`] runs.
+/// Where the routine runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TimerContext {
     /// Softirq.
@@ -45,9 +45,7 @@ pub enum TimerContext {
 }
 
 impl TimerContext {
-    /// Returns the mode of a timer whose expiry is a time of the monotonic clock. For hard
-    /// interrupt, the mode is not `HRTIMER_MODE_ABS_HARD`: in the callback of a timer of that mode,
-    /// lockdep reports each `spinlock_t` that is taken.
+    /// Not `HRTIMER_MODE_ABS_HARD`: lockdep reports each `spinlock_t` that a callback of that mode takes.
     fn mode(self) -> bindings::hrtimer_mode {
         match self {
             Self::SoftIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT,
@@ -56,13 +54,12 @@ impl TimerContext {
     }
 }
 
-/// A job that runs its routine when a timer expires, once or periodically. The routine never runs in
-/// two threads at once.
+/// A job that runs its routine when a timer expires, once or periodically, and never in two threads at once.
 #[derive(Clone)]
 pub struct Timer(Arc<Inner>);
 
 impl Timer {
-    /// Makes the job. Never inlined: see [`Routine::new`].
+    /// Never inlined: see [`Routine::new`].
     #[inline(never)]
     pub(super) fn new(context: TimerContext, routine: Arc<RunJob<Self>>) -> Result<Self> {
         let init = pin_init!(Inner {
@@ -89,9 +86,8 @@ impl Timer {
         self.0.clone()
     }
 
-    /// Makes the timer expire once, after the time `after`. This replaces an earlier start. If
-    /// `after` is not positive, the timer expires as soon as possible. Any context, also from the
-    /// routine.
+    /// Makes the timer expire once, after the time `after`, or as soon as possible if `after` is not positive.
+    /// Replaces an earlier start. Any context, also from the routine.
     ///
     /// # Errors
     ///
@@ -100,10 +96,8 @@ impl Timer {
         self.0.start_after(after, None)
     }
 
-    /// Makes the timer expire after each `period`. This replaces an earlier start. An expiry is
-    /// skipped if it is due before the last run of the routine has ended, or if the CPU is late.
-    /// [`overruns`](Self::overruns) counts the skipped expiries. Any context, also from the
-    /// routine.
+    /// Makes the timer expire after each `period`. Replaces an earlier start. An expiry is skipped if the last run of
+    /// the routine has not ended, or if the CPU is late. Any context, also from the routine.
     ///
     /// # Errors
     ///
@@ -115,22 +109,21 @@ impl Timer {
         self.0.start_after(period, Some(period))
     }
 
-    /// Returns how many expiries of periods were skipped since the timer was made. In the routine,
-    /// the number covers the expiries before the routine's own expiry. So the number of runs and
-    /// the overruns add up to the expiries so far. Any context, also from the routine.
+    /// Returns how many expiries of periods were skipped since the timer was made, in the routine those before its own
+    /// expiry. Any context, also from the routine.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }
 
-    /// Cancels the start, if there is one. When this returns, the routine may still be running, or
-    /// about to run for an expiry that has passed. Any context, also from the routine.
+    /// Cancels the start, if there is one. The routine may still run afterwards for an expiry that has passed. Any
+    /// context, also from the routine.
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
-        // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued
-        // again. The callback ignores that expiry, because `next` is `None`.
+        // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued again. The
+        // callback ignores that expiry, because `next` is `None`.
         expiry.next = None;
-        // SAFETY: The timer is initialized. The function does not wait for the callback, which may
-        // be waiting for the lock.
+        // SAFETY: The timer is initialized. The function does not wait for the callback, which may be waiting for the
+        // lock.
         unsafe { bindings::hrtimer_try_to_cancel(self.0.timer.get()) };
     }
 }
@@ -143,18 +136,13 @@ impl Startable for Timer {
     }
 }
 
-/// When the timer expires.
 pub(super) struct Expiry {
-    /// Whether the driver is leaving.
     is_closed: bool,
-    /// The period of the last start; `None` if the timer is to expire once.
+    /// `None` if the timer is to expire once.
     period: Option<Delta>,
-    /// When the timer expires next, in nanoseconds of the monotonic clock; `None` if no expiry is to
-    /// come.
+    /// In nanoseconds of the monotonic clock; `None` if no expiry is to come.
     next: Option<bindings::ktime_t>,
-    /// Expiries that were skipped.
     overruns: u64,
-    /// How often the timer was started.
     starts: u64,
 }
 
@@ -173,16 +161,14 @@ impl Expiry {
         self.overruns
     }
 
-    /// Starts the timer, which then expires next at the time `next`.
     pub(super) fn start(&mut self, next: bindings::ktime_t, period: Option<Delta>) {
         self.period = period;
         self.next = Some(next);
         self.starts = self.starts.wrapping_add(1);
     }
 
-    /// Begins an expiry at the time `now`. Returns the number of the timer's last start, for
-    /// [`advance`](Self::advance). Returns `None` if the routine must not run: the timer was
-    /// cancelled, or was started again with a later expiry.
+    /// Returns the number of the last start, or `None` if the routine must not run: the timer was cancelled, or was
+    /// started again with a later expiry.
     pub(super) fn begin(&mut self, now: bindings::ktime_t) -> Option<u64> {
         self.next.filter(|next| *next <= now)?;
         if self.period.is_none() {
@@ -191,10 +177,8 @@ impl Expiry {
         Some(self.starts)
     }
 
-    /// Moves the next expiry of a periodic timer to the first one after the time `now`, and returns it.
-    /// `start` is the result of [`begin`](Self::begin). Returns `None` if there is nothing to move.
-    /// For example, if the timer was started again since `begin`, the new start has set the next
-    /// expiry.
+    /// Moves the next expiry of a periodic timer to the first one after `now`, and returns it. `start` is the result
+    /// of [`begin`](Self::begin). Returns `None` if there is nothing to move.
     pub(super) fn advance(
         &mut self,
         start: u64,
@@ -227,7 +211,7 @@ struct Inner {
 
 // SAFETY: A timer may be used by any thread, and the other fields are `Send`.
 unsafe impl Send for Inner {}
-// SAFETY: The kernel's functions synchronize the use of the timer, and the other fields are `Sync`.
+// SAFETY: The kernel synchronizes the use of the timer, and the other fields are `Sync`.
 unsafe impl Sync for Inner {}
 
 impl Inner {
@@ -236,20 +220,18 @@ impl Inner {
         if expiry.is_closed {
             return Err(ESHUTDOWN);
         }
-        // `next` is never in the past, for two reasons. The kernel treats a negative time as
-        // KTIME_MAX. And when timers expire, the kernel reads the clock once, and a loop then runs
-        // all timers that are due at that time. A routine that starts its own timer for a time in
-        // the past would keep the CPU in that loop.
+        // Never in the past: the kernel treats a negative time as KTIME_MAX. And it runs in one loop all timers that
+        // are due, so a routine that starts its own timer for a time in the past keeps the CPU in that loop.
         let next = Monotonic::ktime_get().saturating_add(after.as_nanos().max(1));
         expiry.start(next, period);
         self.set(next);
         Ok(())
     }
 
-    /// Sets the timer. The caller holds the lock, and the job is not closed.
+    /// The caller holds the lock, and the job is not closed.
     fn set(&self, next: bindings::ktime_t) {
-        // SAFETY: The timer is initialized for this mode. The job is not closed, so `Job::stop` is
-        // still to come. It cancels the timer before the timer is freed.
+        // SAFETY: The timer is initialized for this mode. The job is not closed, so `Job::stop` is still to come,
+        // which cancels the timer before it is freed.
         unsafe {
             bindings::hrtimer_start_range_ns(self.timer.get(), next, 0, self.mode);
         }
@@ -266,15 +248,13 @@ impl Job for Inner {
     }
 
     fn stop(&self) {
-        // SAFETY: The timer is initialized. `hrtimer_cancel()` waits for the callback. The job is
-        // closed, so the callback does not set the timer again.
+        // SAFETY: The timer is initialized. This waits for the callback. The job is closed, so the callback does not
+        // set the timer again.
         unsafe { bindings::hrtimer_cancel(self.timer.get()) };
         self.routine.clear();
     }
 }
 
-/// Runs the routine if the timer is due, and sets a periodic timer again.
-///
 /// # Safety
 ///
 /// `timer` is the field of an [`Inner`] in an [`Arc`] that outlives the call.

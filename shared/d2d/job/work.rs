@@ -2,8 +2,7 @@
 
 //! Jobs that run in a kernel worker or in softirq, at once or later.
 //!
-//! A [`Work`] does not use the kernel crate's `Work` and `DelayedWork`: that crate can queue them,
-//! but cannot cancel or flush them.
+//! The kernel crate can queue its own `Work` and `DelayedWork`, but cannot cancel or flush them.
 
 use super::{
     handler,
@@ -38,27 +37,25 @@ use kernel::{
     types::Opaque, //
 };
 
-/// Where the routine of a [`Work`] runs.
+/// Where the routine runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum WorkContext {
-    /// A kernel worker (`system_dfl_wq`): process context, may sleep.
+    /// A kernel worker (`system_dfl_wq`); the routine may sleep.
     Worker,
     /// Softirq (`system_bh_wq`).
     SoftIrq,
 }
 
-/// A job that runs its routine in a kernel worker or in softirq. The routine never runs in two
-/// threads at once.
+/// A job that runs its routine in a kernel worker or in softirq, never in two threads at once.
 #[derive(Clone)]
 pub struct Work(Arc<Inner>);
 
 impl Work {
-    /// The longest time that [`start_after`](Self::start_after) accepts: 12 days. The kernel's timer wheel
-    /// shortens a longer time to its range, and would run the routine early. The range depends on `HZ`. With
-    /// 1000, the highest `HZ` of x86 and arm64, the range is 12 days and some hours.
+    /// The longest time that [`start_after`](Self::start_after) accepts: 12 days. The range of the kernel's timer
+    /// wheel is little longer with the highest `HZ`, 1000. A routine that starts for a longer time runs early.
     pub const LONGEST: Delta = Delta::from_secs(12 * 24 * 60 * 60);
 
-    /// Makes the job. Never inlined: see [`Routine::new`].
+    /// Never inlined: see [`Routine::new`].
     #[inline(never)]
     pub(super) fn new(context: WorkContext, routine: Arc<RunJob<Self>>) -> Result<Self> {
         // Routines in softirq and those that may sleep need different lock classes.
@@ -68,8 +65,7 @@ impl Work {
         };
         let timer_class = static_lock_class!();
         let init = pin_init!(Inner {
-            // SAFETY: `slot` is valid for writes. `run` expects the field of an `Inner`. The names
-            // and classes are static.
+            // SAFETY: `slot` is valid for writes. `run` expects the field of an `Inner`. Names and classes are static.
             work <- Opaque::ffi_init(|slot: *mut bindings::delayed_work| unsafe {
                 bindings::init_work_with_key(
                     &raw mut (*slot).work,
@@ -107,16 +103,14 @@ impl Work {
         self.0.queue(0)
     }
 
-    /// Makes the routine run after the time `after`. Replaces a start whose run has not begun. Any
-    /// context, also from the routine.
-    ///
-    /// The kernel's timer wheel may be late by an eighth of the time and a jiffy. A
-    /// [`Timer`](super::Timer) keeps a time exactly, and has no longest time.
+    /// Makes the routine run after the time `after`, or later by up to an eighth of it and a jiffy. Replaces a start
+    /// whose run has not begun. A [`Timer`](super::Timer) is exact, and has no longest time. Any context, also from
+    /// the routine.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `after` is longer than [`LONGEST`](Self::LONGEST): the earlier start stays. `ESHUTDOWN` if
-    /// the driver is leaving.
+    /// `EINVAL` if `after` is longer than [`LONGEST`](Self::LONGEST): the earlier start stays. `ESHUTDOWN` if the
+    /// driver is leaving.
     pub fn start_after(&self, after: Delta) -> Result {
         if after > Self::LONGEST {
             return Err(EINVAL);
@@ -150,8 +144,7 @@ struct Inner {
     #[pin]
     work: Opaque<bindings::delayed_work>,
     context: WorkContext,
-    /// Whether the driver is leaving. The lock serializes queueing the work item with
-    /// [`Job::close`].
+    /// The lock serializes queueing the work item with [`Job::close`].
     #[pin]
     is_closed: SpinLockIrq<bool>,
     #[pin]
@@ -160,8 +153,7 @@ struct Inner {
 
 // SAFETY: A work item may be used by any thread, and the other fields are `Send`.
 unsafe impl Send for Inner {}
-// SAFETY: The kernel's functions synchronize the use of the work item, and the other fields are
-// `Sync`.
+// SAFETY: The kernel synchronizes the use of the work item, and the other fields are `Sync`.
 unsafe impl Sync for Inner {}
 
 impl Inner {
@@ -170,16 +162,14 @@ impl Inner {
         if *is_closed {
             return Err(ESHUTDOWN);
         }
-        // SAFETY: The work queues are created at boot and never destroyed. The work item is
-        // initialized. The job is not closed, so `Job::stop` is still to come. It cancels the work
-        // item before the work item is freed.
+        // SAFETY: The work queues are never destroyed. The work item is initialized. The job is not closed, so
+        // `Job::stop` is still to come, which cancels the work item before it is freed.
         unsafe {
             let (queue, jiffies) = match self.context {
                 WorkContext::Worker => (bindings::system_dfl_wq, jiffies),
-                // While a CPU goes offline, the kernel waits until the bottom-half work of this CPU is done. If
-                // a routine starts its own work item again at once, the item stays with this CPU, and the kernel
-                // would wait for ever. If the item starts a jiffy or two later, it goes to another CPU. A work
-                // item whose routine does not run may start at once.
+                // While a CPU goes offline, the kernel waits until the bottom-half work of this CPU is done. If a
+                // routine starts its own work item again at once, the item stays with this CPU, and the kernel waits
+                // for ever. If the item starts a jiffy or two later, it goes to another CPU.
                 WorkContext::SoftIrq if cpus_change() && self.runs() => {
                     (bindings::system_bh_wq, jiffies.max(1))
                 }
@@ -191,26 +181,22 @@ impl Inner {
         Ok(())
     }
 
-    /// Cancels a start whose run has not begun. Any context.
     fn cancel(&self) {
         // SAFETY: The work item is initialized. The function does not wait.
         unsafe { bindings::cancel_delayed_work(self.work.get()) };
     }
 
-    /// Returns whether the work item is queued and whether its routine runs: bits of `wq_misc_consts`. Any
-    /// context.
+    /// Returns whether the work item is queued and whether its routine runs: bits of `wq_misc_consts`.
     fn busy(&self) -> c_uint {
         // SAFETY: The work item is initialized. The function does not wait.
         unsafe { bindings::work_busy(&raw mut (*self.work.get()).work) }
     }
 
-    /// Returns whether the routine runs. Any context.
     fn runs(&self) -> bool {
         self.busy() & bindings::wq_misc_consts_WORK_BUSY_RUNNING != 0
     }
 }
 
-/// Returns whether a CPU is going offline or coming online. Any context.
 fn cpus_change() -> bool {
     #[cfg(CONFIG_HOTPLUG_CPU)]
     // SAFETY: Neither function waits. The lock is unlocked if it was locked.
@@ -241,15 +227,13 @@ impl Job for Inner {
     }
 
     fn stop(&self) {
-        // SAFETY: The work item is initialized. `cancel_delayed_work_sync()` waits for `run`. The
-        // job is closed, so nobody queues the item again.
+        // SAFETY: The work item is initialized. This waits for `run`. The job is closed, so nobody queues the item
+        // again.
         unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
         self.routine.clear();
     }
 }
 
-/// Runs the routine.
-///
 /// # Safety
 ///
 /// `work` is in the field of an [`Inner`] in an [`Arc`] that outlives the call.
