@@ -2,22 +2,14 @@
 
 //! A queue of a context: bounded, with items of a fixed size.
 //!
-//! C type: `struct d2d_queue`. Every function works in task, softirq and hard interrupt context,
-//! and does not sleep or allocate: the owner preallocates the items. A queue is full if it has
-//! neither a free nor a released item.
+//! C type: `struct d2d_queue`. Every function works in task, softirq and hard interrupt context, and does not sleep or
+//! allocate.
 //!
-//! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing a taken
-//! item takes no lock: it pushes the item on a list. A put that finds no free item takes the whole
-//! list. A push loads the pointer to the first item, links its own items before that item, and
-//! exchanges the pointer if it still points to that item. In between, other threads may take the list
-//! and push the same item again, as the first item of another list. Then the exchange succeeds. This
-//! is right: the push has linked its own items to that item, and so to all items that now follow it.
-//! No thread takes a single item off the list, so the ABA problem does not arise.
-//!
-//! - [`Batch`]: items that were taken together.
-//! - [`ValueQueue`]: a queue whose items are values of one type.
-//! - [`ItemKind`]: what an item means, and the type of its payload.
-//! - [`ItemHandle`]: names a taken item that is passed to other code.
+//! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing an item takes no lock: it
+//! pushes the item on a list by compare-and-exchange. A put that finds no free item takes the whole list. While thread
+//! 1 pushes an item, other threads may take the list and push its first item again. Then the exchange of thread 1
+//! succeeds, which is right: its item comes before that first item. No thread takes a single item off the list, so the
+//! ABA problem does not arise.
 
 mod batch;
 mod handle;
@@ -69,15 +61,13 @@ use zerocopy::{
     IntoBytes, //
 };
 
-/// The most items that a thread puts or takes before it releases the lock. This limit bounds the time
-/// with interrupts disabled.
+/// The most items that a thread puts or takes before it releases the lock, which disables interrupts.
 pub const MAX_BATCH: u32 = 128;
 
-/// The most bytes of payload that a thread copies before it releases the lock. One item can hold
-/// this many bytes.
+/// The most bytes of payload that a thread copies before it releases the lock. One item can hold this many bytes.
 pub const MAX_BATCH_BYTES: usize = 4096;
 
-/// Returns the most payloads of `size` bytes that a thread puts before it releases the lock.
+/// Returns how many payloads of `size` bytes a thread puts, at most, before it releases the lock.
 pub const fn batch_of(size: usize) -> usize {
     let most = MAX_BATCH as usize;
     match MAX_BATCH_BYTES.checked_div(size) {
@@ -91,12 +81,10 @@ pub const fn batch_of(size: usize) -> usize {
 ///
 /// # Invariants
 ///
-/// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Its pool has `capacity`
-/// items with `item_size` initialized bytes of payload. Each item is in exactly one of these
-/// places:
+/// `raw` points to an initialized `struct d2d_queue` that lives for `'a`. Its pool has `capacity` items with
+/// `item_size` initialized bytes of payload. Each item is in exactly one of these places:
 ///
-/// - queued: one of the `put - taken` items that follow each other from `first` to `last`. Used
-///   only with the lock held;
+/// - queued: one of the `put - taken` items from `first` to `last`. Used only with the lock held;
 /// - on the list `free`. Used only with the lock held;
 /// - on the list `released`, which changes atomically;
 /// - named by a handle: its `claim` is not 0;
@@ -143,13 +131,11 @@ struct Chain {
 }
 
 impl<'a> Queue<'a> {
-    /// Makes a queue from its C counterpart.
-    ///
     /// # Safety
     ///
     /// The invariants of the type hold for `raw`.
     pub(crate) unsafe fn from_raw(raw: NonNull<abi::d2d_queue>) -> Self {
-        // INVARIANT: The caller says that the invariants hold.
+        // INVARIANT: By the caller.
         Self {
             raw,
             _context: PhantomData,
@@ -158,19 +144,17 @@ impl<'a> Queue<'a> {
 
     #[inline]
     fn lock(self) -> Guard<'a, (), IrqSave> {
-        // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
+        // SAFETY: By the type invariants.
         let lock: &'a IrqLock<()> =
             unsafe { IrqLock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
         lock.lock()
     }
 
     fn released(self) -> &'a Atomic<*mut abi::d2d_item> {
-        // SAFETY: By the type invariants the field lives for `'a`, and all code changes it
-        // atomically.
+        // SAFETY: By the type invariants the field lives for `'a`. All code changes it atomically.
         unsafe { Atomic::from_ptr(&raw mut (*self.raw.as_ptr()).released) }
     }
 
-    /// Releases the items of a chain. Any context.
     #[inline(always)]
     fn release(self, chain: Chain) {
         if !self.try_release(chain) {
@@ -178,19 +162,17 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Releases the items of a chain. Releases none and returns false if another thread changes the
-    /// list of released items at the same time.
+    /// Releases the items. Returns false, and releases none, if another thread changes the list meanwhile.
     #[inline(always)]
     fn try_release(self, chain: Chain) -> bool {
         let released = self.released();
         let first = released.get();
-        // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange
-        // below.
+        // SAFETY: By the invariants of `Chain`, nothing else uses the item until the exchange below.
         unsafe { (*chain.last.as_ptr()).next = first };
         AtomicWord::cmpxchg(released, first, chain.first.as_ptr()).is_ok()
     }
 
-    /// A function of its own, so that callers of [`Self::release`] contain no loop.
+    /// So callers of [`Self::release`] contain no loop.
     #[cold]
     fn retry_release(self, chain: Chain) {
         while !self.try_release(chain) {}
@@ -200,8 +182,7 @@ impl<'a> Queue<'a> {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if the queue is full: [`Counters::refused`] counts these. `EMSGSIZE` if the payload
-    /// is larger than the queue's items.
+    /// `ENOSPC` if the queue is full, `EMSGSIZE` if the payload is larger than the queue's items.
     #[inline(always)]
     pub fn put<T: IntoBytes + Immutable>(&self, kind: u32, payload: &T) -> Result {
         if size_of::<T>() > self.item_size() {
@@ -213,10 +194,8 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Puts the payloads on the queue, in order, as far as there is room. Releases the lock and
-    /// takes it again after each [`batch_of`] payloads. Any context.
-    ///
-    /// Returns the number of items put. [`Counters::refused`] counts the others.
+    /// Puts the payloads on the queue, in order, as far as there is room. Releases the lock and takes it again after
+    /// each [`batch_of`] payloads. Returns the number of items put. Any context.
     ///
     /// # Errors
     ///
@@ -231,9 +210,8 @@ impl<'a> Queue<'a> {
             .sum())
     }
 
-    /// Puts the payloads, as far as there is room, and rings the doorbell. Locks the queue once.
-    /// Returns the number of items put. The caller passes at least one payload and at most
-    /// [`batch_of`], and has checked that each fits into an item.
+    /// Puts at most [`batch_of`] payloads, and at least one, as far as there is room, and rings the doorbell. Returns
+    /// the number of items put. The caller has checked that each payload fits into an item.
     #[inline(always)]
     fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {
         let (count, doorbell) = self.put_under_lock(kind, payloads);
@@ -243,9 +221,8 @@ impl<'a> Queue<'a> {
         count
     }
 
-    /// As [`Queue::put_and_ring`], but does not ring the doorbell. Returns the event that the
-    /// caller has to set, or 0. Hits tracepoints with the lock held, so that the trace has the
-    /// order of the queue.
+    /// As [`Queue::put_and_ring`], but returns the event that the caller has to set, or 0. Hits tracepoints with the
+    /// lock held, so that the trace has the order of the queue.
     #[inline(always)]
     fn put_under_lock<T: IntoBytes + Immutable>(
         self,
@@ -255,10 +232,9 @@ impl<'a> Queue<'a> {
         debug_assert!(payloads.len() <= batch_of(size_of::<T>()));
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: By the type invariants `raw` is valid. The lock is held, so only this thread uses
-        // the queued items, the free items and the counters. The caller has checked that a payload
-        // fits into an item. The caller passes at least one payload, so `last` is an item after the
-        // loop. A queue that is not empty has a last item, too.
+        // SAFETY: By the type invariants `raw` is valid. The lock is held, so only this thread uses the queued and
+        // free items and the counters. Each payload fits into an item. There is at least one, so `last` is an item
+        // after the loop. A queue that is not empty has a last item, too.
         unsafe {
             let put = (*raw).put;
             let mut count = payloads.len();
@@ -319,15 +295,14 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Takes all released items, and returns the first one, or null. The caller holds the lock, has
-    /// no free item left, and makes these the free ones.
+    /// Takes all released items, and returns the first one, or null. The caller holds the lock, has no free item left,
+    /// and makes these the free ones.
     #[inline(always)]
     fn reclaim(self) -> *mut abi::d2d_item {
         AtomicWord::xchg(self.released(), core::ptr::null_mut())
     }
 
-    /// Counts `missing` payloads as refused, because there was no free item for them. If `all` is
-    /// set, they are all payloads of the put, and the put is traced with 0 items.
+    /// Counts `missing` payloads as refused. `all`: they are all payloads of the put.
     ///
     /// # Safety
     ///
@@ -336,7 +311,7 @@ impl<'a> Queue<'a> {
     #[inline(never)]
     unsafe fn count_refused(self, missing: usize, all: bool) {
         let raw = self.raw.as_ptr();
-        // SAFETY: By the type invariants `raw` is valid, and the caller holds the lock.
+        // SAFETY: `raw` is valid by the type invariants, and the lock is held.
         unsafe {
             (*raw).refused = (*raw).refused.wrapping_add(missing as u64);
             if all && hot_step::traces_queues() {
@@ -345,15 +320,13 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Makes an event the doorbell of the queue, or removes the doorbell. Any context.
-    ///
-    /// Called by the side that takes items: see
-    /// [`OwnerLink::set_doorbell`](crate::link::OwnerLink::set_doorbell).
+    /// Makes an event the doorbell of the queue, or removes the doorbell: see
+    /// [`OwnerLink::set_doorbell`](crate::link::OwnerLink::set_doorbell). Any context.
     pub(crate) fn set_doorbell(&self, event: Option<&Event>) {
         let doorbell = event.map_or(0, Event::as_raw);
         let raw = self.raw.as_ptr();
         let guard = self.lock();
-        // SAFETY: The lock is held, and the type invariants say that `raw` is valid.
+        // SAFETY: `raw` is valid by the type invariants, and the lock is held.
         let rings = unsafe {
             (*raw).doorbell = doorbell;
             let rings = doorbell != 0 && (*raw).put != (*raw).taken;
@@ -375,26 +348,24 @@ impl<'a> Queue<'a> {
         Some(Batch::new(*self, Some(chain), count))
     }
 
-    /// Takes the oldest items off the queue, at most `max` and at most [`MAX_BATCH`]. Locks the queue
-    /// once. Any context.
+    /// Takes the oldest items off the queue, at most `max` and at most [`MAX_BATCH`]. Any context.
     pub fn take_batch(&self, max: u32) -> Batch<'a> {
         let (chain, count) = self.take_chain(max).unzip();
         Batch::new(*self, chain, count.unwrap_or(0))
     }
 
-    /// Takes the oldest items as [`Queue::take_batch`] does, and returns them and their number.
     #[inline(always)]
     fn take_chain(self, max: u32) -> Option<(Chain, u32)> {
         self.take_chain_with(max, |chain, count| (chain, count))
     }
 
-    /// Takes items as [`Queue::take_chain`] does, and runs `f` on them with the lock held.
+    /// As [`Queue::take_batch`], but runs `f` on the items and their number, with the lock held.
     #[inline(always)]
     fn take_chain_with<R>(self, max: u32, f: impl FnOnce(Chain, u32) -> R) -> Option<R> {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held, so only this thread uses the queued items and the counters. By the type
-        // invariants `raw` is valid, and `depth` items follow each other from the first one.
+        // SAFETY: The lock is held, so only this thread uses the queued items and the counters. By the type invariants
+        // `raw` is valid, and `depth` items follow each other from the first one.
         let (chain, count) = unsafe {
             let depth = (*raw).put.wrapping_sub((*raw).taken) as u32;
             if depth == 0 || max == 0 {
@@ -411,7 +382,7 @@ impl<'a> Queue<'a> {
             if hot_step::traces_queues() {
                 hot_step::queue(raw, Step::D2D_STEP_DEQUEUE, count);
             }
-            // INVARIANT: These items are not queued any more, so nothing else uses them.
+            // INVARIANT: These items are not queued any more.
             let chain = Chain {
                 first: NonNull::new_unchecked(first),
                 last: NonNull::new_unchecked(last),
@@ -421,12 +392,12 @@ impl<'a> Queue<'a> {
         Some(f(chain, count))
     }
 
-    /// Returns the counters, read under the lock. Any context.
+    /// Returns the counters. Any context.
     pub fn counters(&self) -> Counters {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: The lock is held, and `raw` is valid by the type invariants. The code makes no
-        // reference to the whole structure, because other threads spin on the lock in it.
+        // SAFETY: `raw` is valid by the type invariants, and the lock is held. There is no reference to the whole
+        // structure, because other threads spin on the lock in it.
         unsafe {
             Counters {
                 depth: (*raw).put.wrapping_sub((*raw).taken) as u32,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Items that were taken off a queue together.
+//! The results of taking items.
 
 use super::{
     Chain,
@@ -21,7 +21,6 @@ pub struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    /// Makes a batch of a chain of `count` items.
     #[inline]
     pub(super) fn new(queue: Queue<'a>, chain: Option<Chain>, count: u32) -> Self {
         // INVARIANT: All callers are in the module `queue`, and pass the length of the chain.
@@ -47,7 +46,7 @@ impl<'a> Batch<'a> {
     /// Returns the items, oldest first.
     #[inline]
     pub fn iter(&self) -> Items<'_, 'a> {
-        // INVARIANT: `next` is the first of the batch's `count` items, or there is none.
+        // INVARIANT: `next` is the first of the batch's `count` items.
         Items {
             batch: self,
             next: self.chain.map(|chain| chain.first.as_ptr()),
@@ -93,36 +92,35 @@ impl<'b> Iterator for Items<'b, '_> {
     fn next(&mut self) -> Option<Item<'b>> {
         let item = self.next.filter(|_| self.left > 0)?;
         self.left -= 1;
-        // SAFETY: By the type invariants `item` is one of the batch. INVARIANT: `left` is now one
-        // less. If `left` is not 0, `next` is the item that follows.
+        // SAFETY: By the type invariants `item` is one of the batch. INVARIANT: `left` is now one less, and if it is
+        // not 0, `next` is the item that follows.
         let (seq, kind, len) = unsafe {
             self.next = Some((*item).next);
             ((*item).seq, (*item).kind, (*item).len)
         };
-        // A driver in C may have stored a length that is larger than the item.
+        // A driver in C may have stored any length.
         let len = (len as usize).min(self.batch.queue.item_size());
-        // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes. By
-        // those of `Chain`, nothing else uses the item until the batch, which is borrowed for `'b`,
-        // is dropped.
+        // SAFETY: By the invariants of `Queue`, the payload has `item_size` initialized bytes. By those of `Chain`,
+        // nothing else uses the item until the batch, which is borrowed for `'b`, is dropped.
         let payload =
             unsafe { core::slice::from_raw_parts((&raw const (*item).payload).cast::<u8>(), len) };
         Some(Item { seq, kind, payload })
     }
 }
 
-/// An item of a [`Batch`]. The item borrows the batch.
+/// An item of a [`Batch`].
 #[derive(Clone, Copy)]
 pub struct Item<'b> {
-    /// Number of items that were put on the queue before this one.
+    /// How many items were put on the queue before this one.
     pub seq: u64,
-    /// Meaning of the payload, as stated by the driver that has put the item.
+    /// As stated by the driver that has put the item.
     pub kind: u32,
     /// The payload.
     pub payload: &'b [u8],
 }
 
 impl Item<'_> {
-    /// Returns the payload as a `T`, or `None` if the payload does not have the size of a `T`.
+    /// Returns the payload, or `None` if it does not have the size of a `T`.
     #[inline]
     pub fn read<T: FromBytes>(&self) -> Option<T> {
         T::read_from_bytes(self.payload).ok()

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Items that are passed to other code by handle.
-//!
-//! The `claim` of an item is 0 if no handle names the item. Otherwise it is the handle that names
-//! the item. While a driver in C uses the item, the claim is that handle without `D2D_HANDLE_ITEM`.
-//! A handle is redeemed, released or revoked by one atomic exchange of the claim, so exactly one
-//! thread succeeds and gets the item.
+//! The `claim` of an item is 0, or the handle that names the item. While a driver in C uses the item, the claim is
+//! that handle without `D2D_HANDLE_ITEM`. A handle is redeemed, released or revoked by one atomic exchange of the
+//! claim, so exactly one thread gets the item.
 
 use super::{
     Batch,
@@ -25,18 +22,14 @@ use kernel::{
     sync::atomic::Atomic, //
 };
 
-/// The difference between two successive handles of an item.
+/// Successive handles of an item differ by this.
 const GENERATION: abi::d2d_handle = 1 << 32;
 
-/// The bits of a handle that are the index of its item.
+/// The index of the item.
 const INDEX: u32 = (1 << abi::D2D_ITEM_INDEX_BITS) - 1;
 
-/// Names an item that was taken off a queue. The code to which it is passed gets the item by
-/// [`Queue::redeem`].
-///
-/// A driver can pass it to the other side as a number. The queue refuses a number that is no
-/// handle, or that was redeemed before. When the peer detaches, all handles become stale, and their
-/// items are released.
+/// Names an item that was taken off a queue. A driver can pass the handle to the other side as a number;
+/// [`Queue::redeem`] returns the item. When the peer detaches, all handles become stale, and their items are released.
 #[must_use = "the item is not released before the handle is redeemed"]
 pub struct ItemHandle(abi::d2d_handle);
 
@@ -46,8 +39,7 @@ impl ItemHandle {
         self.0
     }
 
-    /// Makes a handle of a number. The number need not be that of a handle: [`Queue::redeem`]
-    /// checks it.
+    /// Makes a handle of any number; [`Queue::redeem`] checks it.
     pub fn from_raw(raw: abi::d2d_handle) -> Self {
         Self(raw)
     }
@@ -59,8 +51,8 @@ impl<'a> Queue<'a> {
         let raw = self.raw.as_ptr();
         self.take_chain_with(1, |chain, _| {
             let item = chain.first.as_ptr();
-            // SAFETY: By the type invariants `raw` is valid, and the lock is held. By those of `Chain`,
-            // nothing else uses the item.
+            // SAFETY: By the type invariants `raw` is valid, and the lock is held. By those of `Chain`, nothing else
+            // uses the item.
             let handle = unsafe {
                 let mut handle = (*item).handle.wrapping_add(GENERATION);
                 if handle < GENERATION {
@@ -70,18 +62,16 @@ impl<'a> Queue<'a> {
                 (*raw).handed = 1;
                 handle
             };
-            // The claim is stored with the lock held. A `revoke_handles` that takes the lock later
-            // finds the claim. A `revoke_handles` that took the lock before may miss the claim. But
-            // `handed` is now set again, so the next `revoke_handles` finds the claim.
+            // Stored with the lock held. A `revoke_handles` that took the lock before may miss the claim, but `handed`
+            // is now set again, so the next one finds it.
             AtomicWord::store_release(self.claim(chain.first), handle);
             ItemHandle(handle)
         })
     }
 
-    /// Returns the claim of an item of this queue.
     fn claim(self, item: NonNull<abi::d2d_item>) -> &'a Atomic<abi::d2d_handle> {
-        // SAFETY: All callers are in this file. They have the item from the pool or the queue, so
-        // it lives for `'a`. All code changes the field atomically.
+        // SAFETY: All callers are in this file, and have the item from the pool or the queue, so it lives for `'a`.
+        // All code changes the field atomically.
         unsafe { Atomic::from_ptr(&raw mut (*item.as_ptr()).claim) }
     }
 
@@ -89,9 +79,8 @@ impl<'a> Queue<'a> {
     ///
     /// # Errors
     ///
-    /// `ESTALE` if the handle names no item of this queue: the handle was redeemed or revoked
-    /// before, belongs to another queue, or was made up.
-    /// [`Counters::stale`](super::Counters::stale) counts these.
+    /// `ESTALE` if the handle names no item of this queue: it was redeemed or revoked before, belongs to another
+    /// queue, or was made up.
     pub fn redeem(&self, handle: ItemHandle) -> Result<Batch<'a>> {
         let item = self.find(handle.0).filter(|item| {
             // A handle is stored as a claim only once, so only one thread succeeds.
@@ -108,8 +97,7 @@ impl<'a> Queue<'a> {
         Ok(Batch::new(*self, Some(chain), 1))
     }
 
-    /// Returns the item whose index `handle` contains, if this number can be a handle of this
-    /// queue.
+    /// Returns the item whose index `handle` contains, if the queue can have this handle.
     #[inline]
     fn find(self, handle: abi::d2d_handle) -> Option<NonNull<abi::d2d_item>> {
         let raw = self.raw.as_ptr();
@@ -122,7 +110,6 @@ impl<'a> Queue<'a> {
         }
     }
 
-    /// Counts a handle that names no item, and returns the error.
     #[cold]
     #[inline(never)]
     fn note_stale(self) -> Error {
@@ -133,10 +120,9 @@ impl<'a> Queue<'a> {
         ESTALE
     }
 
-    /// Revokes all handles that nobody has redeemed: they become stale, and their items are
-    /// released. If `redeemed` is set, also revokes the handles that drivers in C have redeemed.
-    /// Returns the number of handles. Process context: it takes time in proportion to the capacity
-    /// of the queue.
+    /// Revokes all handles that nobody has redeemed: their items are released. If `redeemed` is set, also revokes the
+    /// handles that drivers in C have redeemed. Returns the number of handles. Process context: it looks at each item
+    /// of the pool.
     ///
     /// # Safety
     ///
@@ -154,7 +140,6 @@ impl<'a> Queue<'a> {
                 (*raw).capacity
             }
         };
-        // If a handle is made from now on, `take_handle` sets `handed` again.
         let mut revoked = 0;
         for index in 0..capacity {
             let Some(item) = self.find((abi::D2D_HANDLE_ITEM | index).into()) else {
@@ -163,11 +148,9 @@ impl<'a> Queue<'a> {
             let claim = self.claim(item);
             let seen = claim.get();
             let is_held = seen & abi::d2d_handle::from(abi::D2D_HANDLE_ITEM) == 0;
-            // If the exchange fails, another thread has redeemed or released the handle meanwhile.
             if seen != 0 && (redeemed || !is_held) && AtomicWord::cmpxchg(claim, seen, 0).is_ok() {
-                // INVARIANT: A handle named the item. Either nobody had redeemed the handle, or the
-                // caller promises that no driver in C uses the item. So after the exchange only
-                // this thread uses the item.
+                // INVARIANT: A handle named the item. Either nobody had redeemed it, or by the caller no driver in C
+                // uses the item. So after the exchange only this thread uses the item.
                 self.release(Chain {
                     first: item,
                     last: item,

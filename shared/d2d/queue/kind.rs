@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kinds of items: what an item of a queue means, and the type of its payload.
+//! Kinds of items.
 
 use super::{
     Item,
@@ -13,7 +13,7 @@ use crate::{
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
-/// A kind of items whose payload is a `T`. [`pair!`](crate::pair!) declares them.
+/// What an item means; its payload is a `T`. [`pair!`](crate::pair!) declares the kinds.
 pub struct ItemKind<T: Plain> {
     raw: u32,
     _payload: PhantomData<fn(T) -> T>,
@@ -54,8 +54,7 @@ impl<T: Plain> ItemKind<T> {
         queue.put(self.raw, payload)
     }
 
-    /// Puts the payloads on a queue, in order, as far as there is room. Returns the number of items
-    /// put. Any context.
+    /// As [`Queue::put_batch`], with this kind.
     ///
     /// # Errors
     ///
@@ -65,8 +64,7 @@ impl<T: Plain> ItemKind<T> {
         queue.put_batch(self.raw, payloads)
     }
 
-    /// Returns the payload of an item. Returns `None` if the item is not of this kind, or its
-    /// payload has another length. Any context.
+    /// Returns the payload of an item, or `None` if the item is of another kind or length. Any context.
     #[inline]
     pub fn read(self, item: &Item<'_>) -> Option<T> {
         if item.kind == self.raw {
@@ -76,14 +74,13 @@ impl<T: Plain> ItemKind<T> {
         }
     }
 
-    /// Returns the payload of an item, as [`read`](Self::read) does. If there is none, refuses the
-    /// item in the name of `driver`, the driver that has taken the item. The library does not check
-    /// what the other side puts. After an error, go on with the next item: a function that returns
-    /// the error instead drops its batch, with the items that it has not read. Any context.
+    /// As [`read`](Self::read), but refuses a wrong item in the name of `driver`, which has taken it. Then go on with
+    /// the next item: a function that returns the error drops its batch, with the items that it has not read. Any
+    /// context.
     ///
     /// # Errors
     ///
-    /// `ENOMSG`, with a line, if the item is not of this kind or its payload has another length.
+    /// `ENOMSG`, with a line, if the item is of another kind or length.
     #[inline]
     pub fn expect(self, item: &Item<'_>, driver: &CStr) -> Result<T> {
         self.read(item).ok_or_else(|| self.refuse(item, driver))

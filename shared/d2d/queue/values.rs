@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue whose items are values of one type.
-//!
-//! Making a [`ValueQueue`] checks once that the values fit into the items. So putting a value need
-//! not check that.
+//! A queue whose items are values of one type: only [`Queue::typed`] checks that they fit.
 
 use super::{
     Chain,
@@ -32,7 +29,7 @@ pub struct ValueQueue<'a, T> {
 }
 
 impl<'a> Queue<'a> {
-    /// Returns the queue as a queue of values of type `T`. Any context.
+    /// Returns the queue as one of values of type `T`. Any context.
     ///
     /// # Errors
     ///
@@ -58,7 +55,7 @@ impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
     ///
     /// # Errors
     ///
-    /// `ENOSPC` if the queue is full, which [`Counters::refused`](super::Counters::refused) counts.
+    /// `ENOSPC` if the queue is full.
     #[inline(always)]
     pub fn put(&self, kind: u32, value: &T) -> Result {
         match self.queue.put_and_ring(kind, core::slice::from_ref(value)) {
@@ -80,8 +77,7 @@ impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
     }
 }
 
-/// An item that was taken off a queue of values of type `T`. Dropping it releases the item. Any
-/// context.
+/// A value that was taken off a queue. Dropping it releases the item. Any context.
 ///
 /// # Invariants
 ///
@@ -93,13 +89,13 @@ pub struct TakenValue<'a, T> {
 }
 
 impl<T: FromBytes + Immutable> TakenValue<'_, T> {
-    /// Returns the value, or `None` if the payload does not have the size of a `T`.
+    /// Returns the value, or `None` if the payload has another size.
     #[inline]
     pub fn value(&self) -> Option<&T> {
         let item = self.item.as_ptr();
-        // SAFETY: By the type invariants nothing else uses the item, whose payload has room for a
-        // `T`. The payload is initialized, and any bytes are a `T`. The payload is aligned for a
-        // `u64`, and `Queue::typed` has checked that this is enough for a `T`.
+        // SAFETY: By the type invariants nothing else uses the item, whose payload has room for a `T`. It is
+        // initialized, and any bytes are a `T`. It is aligned for a `u64`, which by `Queue::typed` is enough for a
+        // `T`.
         unsafe {
             let is_whole = usize::from((*item).len) == size_of::<T>();
             is_whole.then(|| &*(&raw const (*item).payload).cast::<T>())
@@ -110,8 +106,7 @@ impl<T: FromBytes + Immutable> TakenValue<'_, T> {
 impl<T> Drop for TakenValue<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        // INVARIANT: By the type invariants nothing else uses the item, which is the only one of
-        // the chain.
+        // INVARIANT: By the type invariants nothing else uses the item, the only one of the chain.
         self.queue.release(Chain {
             first: self.item,
             last: self.item,
