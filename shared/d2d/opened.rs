@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The value that belongs to an open file of a driver. The file's `private_data` is its address.
-//! [`store`] gives it to a file, [`get`] returns it during a call, and [`release`] drops it.
-//! [`read`] and [`poll`] call the methods of an [`Opened`] value. [`check_loaded`] says whether a
-//! process may open a file yet.
 
 use crate::{
     probe::in_state,
@@ -22,26 +19,17 @@ use kernel::{
     uaccess::UserPtr, //
 };
 
-/// Returns whether the module into which this crate is linked is in this state. Any context.
 fn is(state: bindings::module_state) -> bool {
     in_state(&raw const bindings::__this_module, state)
 }
 
-/// Returns whether the initialization of this module is not over, or has just failed. Any context.
+/// Returns whether the initialization of this module is not over, or has just failed.
 pub(crate) fn is_loading() -> bool {
     is(bindings::module_state_MODULE_STATE_COMING)
 }
 
-/// Refuses to open a file of this module before the initialization of the module has succeeded, in the
-/// name of `driver`. Any context.
-///
-/// An open file holds a reference on the module, so that the kernel does not unload the module. But
-/// if the initialization of the module fails, the kernel frees the module despite such references.
-/// Closing the file would then call freed code.
-///
-/// # Errors
-///
-/// `ENODEV` if the module is not live.
+/// Refuses to open a file of this module before the initialization of the module has succeeded. If the initialization
+/// fails, the kernel frees the module even while a file of it is open, and closing the file calls freed code.
 pub(crate) fn check_loaded(driver: &CStr) -> Result {
     match is(bindings::module_state_MODULE_STATE_LIVE) {
         true => Ok(()),
@@ -49,38 +37,33 @@ pub(crate) fn check_loaded(driver: &CStr) -> Result {
     }
 }
 
-/// Gives `value` to a file, and makes the file a stream. A stream has no position. So calls by
-/// several threads do not wait for the lock of the position. Returns the result of `open`. Process
-/// context.
+/// Gives `value` to a file, and makes the file a stream, so that calls do not wait for the lock of a position. Returns
+/// the result of `open`.
 ///
 /// # Safety
 ///
-/// `inode` and `file` are those that the kernel opens. [`release`] of the same type is the function that
-/// releases the file.
+/// The kernel is opening `inode` and `file`. It releases the file by [`release`] of the same type.
 pub(crate) unsafe fn store<T: Send + Sync>(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
     value: Pin<KBox<T>>,
 ) -> c_int {
-    // SAFETY: `inode` and `file` are those that the kernel opens, so no other thread uses the file yet. The
-    // value is not moved until `release` takes the box back.
+    // SAFETY: The kernel is opening `file`, so no other thread uses it yet. The value is not moved until `release`
+    // takes the box back.
     unsafe {
         (*file).private_data = KBox::into_raw(Pin::into_inner_unchecked(value)).cast();
         bindings::stream_open(inode, file)
     }
 }
 
-/// Returns the value of a file, and the file. Any context.
-///
 /// # Safety
 ///
-/// [`store`] has given a `T` to `file`. The kernel holds a reference to `file` until the last use
-/// of the result. It calls [`release`] only after that.
+/// [`store`] has given a `T` to `file`. The kernel holds a reference to `file` until the last use of the result, and
+/// calls [`release`] only after that.
 pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) {
-    // SAFETY: `store` has stored the address of the box there, and only `release` frees the box. The
-    // caller promises that the kernel holds a reference to `file`. `from_raw_file` also demands that
-    // `fdget_pos()` of the file has taken the lock of the position. For a stream it takes no lock,
-    // but a stream has no position that another thread could use at the same time.
+    // SAFETY: `store` has stored the address of the box, and only `release` frees the box. By the caller, the kernel
+    // holds a reference to `file`. `from_raw_file` also demands the lock of the file's position, but a stream has no
+    // position.
     unsafe {
         (
             &*(*file).private_data.cast::<T>(),
@@ -89,21 +72,15 @@ pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) 
     }
 }
 
-/// The value of an open file that a process reads or polls.
 pub(crate) trait Opened {
-    /// Copies at most `length` bytes to user space, and returns how many.
-    ///
-    /// # Errors
-    ///
-    /// The errno that the process gets, by [`errno_for_caller`].
+    /// Copies at most `length` bytes to user space, and returns how many. The process gets errors by
+    /// [`errno_for_caller`].
     fn read(&self, file: &File, to: UserPtr, length: usize) -> Result<usize>;
 
-    /// Returns the flags of `poll`, and registers with `table` what wakes the process when they change.
+    /// Returns the flags of `poll`, and registers with `table` what wakes the process.
     fn poll(&self, file: &File, table: PollTable<'_>) -> u32;
 }
 
-/// The function `read` of the file's operations. Process context.
-///
 /// # Safety
 ///
 /// As for [`get`].
@@ -113,8 +90,8 @@ pub(crate) unsafe extern "C" fn read<T: Opened>(
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: `store` has given a `T` to `file`, and the kernel holds a reference to `file` until this
-    // function returns.
+    // SAFETY: `store` has given a `T` to `file`, and the kernel holds a reference to `file` until this function
+    // returns.
     let (opened, file) = unsafe { get::<T>(file) };
     opened
         .read(file, UserPtr::from_ptr(buffer.cast::<c_void>()), length)
@@ -124,8 +101,6 @@ pub(crate) unsafe extern "C" fn read<T: Opened>(
         )
 }
 
-/// The function `poll` of the file's operations. Process context.
-///
 /// # Safety
 ///
 /// As for [`get`]; and `table` is the kernel's poll table of this call.
@@ -133,15 +108,13 @@ pub(crate) unsafe extern "C" fn poll<T: Opened>(
     file: *mut bindings::file,
     table: *mut bindings::poll_table_struct,
 ) -> bindings::__poll_t {
-    // SAFETY: `store` has given a `T` to `file`, and the kernel holds a reference to `file` until this
-    // function returns. `table` is the kernel's poll table of this call.
+    // SAFETY: As in `read`; and `table` is the kernel's poll table of this call.
     let ((opened, file), table) = unsafe { (get::<T>(file), PollTable::from_raw(table)) };
     opened.poll(file, table)
 }
 
-/// Converts an error to what a process may get. While a signal is pending, an errno that restarts
-/// the system call stays as it is. Without a signal, the process would see the number, so the errno
-/// becomes `EINTR`. `ERESTART_RESTARTBLOCK` always becomes `EINTR`.
+/// Converts an error to what a process may get. While a signal is pending, the kernel restarts the system call for
+/// some errnos. Without a signal, the process would see them, so they become `EINTR`.
 pub(crate) fn errno(error: Error, signal_pending: bool) -> c_int {
     let shown = match error.to_errno() {
         errno if errno > -512 => return errno,
@@ -164,8 +137,6 @@ pub(crate) fn errno_for_caller(error: Error) -> c_int {
     errno(error, kernel::current!().signal_pending())
 }
 
-/// Drops the value of a file: the function `release` of the file's operations. Process context.
-///
 /// # Safety
 ///
 /// [`store`] has given a `T` to `file`, and this is the last call for it.
@@ -173,7 +144,7 @@ pub(crate) unsafe extern "C" fn release<T>(
     _inode: *mut bindings::inode,
     file: *mut bindings::file,
 ) -> c_int {
-    // SAFETY: `store` has stored the address of the box there, and this is the last call for the file.
+    // SAFETY: `store` has stored the address of the box, and this is the last call for the file.
     drop(unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<T>())) });
     0
 }

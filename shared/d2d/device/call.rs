@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A call of a process, as the functions of an open file see it.
+//! A call of a process.
 
 use super::{
     Answer,
@@ -20,10 +20,8 @@ use kernel::{
     }, //
 };
 
-/// What the waiters of a device watch: they wait until it changes.
 pub(super) struct Watched {
-    /// How often the waiters were woken: by [`Device::wake`], or because a [`Pended`] was completed or
-    /// dropped.
+    /// Incremented by [`Device::wake`], and when a [`Pended`] is completed or dropped.
     pub(super) count: u64,
     pub(super) is_removed: bool,
 }
@@ -63,7 +61,7 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Returns whether the file was opened for writing. The kernel checks this before it calls
+    /// Returns whether the file was opened for writing. The kernel checks this before
     /// [`File::write`](super::File::write), but not before [`File::ioctl`](super::File::ioctl).
     pub fn may_write(&self) -> bool {
         self.may_write
@@ -74,14 +72,12 @@ impl Call<'_> {
         self.is_nonblocking
     }
 
-    /// Waits until `ready` returns a value, and returns that value. Calls `ready` at once, and
-    /// again after [`Device::wake`]; one call may follow several wakes. `ready` may sleep. May
-    /// sleep; a signal ends the wait.
+    /// Calls `ready` until it returns a value, and returns the value. Calls it at once, and again after
+    /// [`Device::wake`]; one call may follow several wakes. `ready` may sleep. A signal ends the wait. May sleep.
     ///
     /// # Errors
     ///
-    /// `EAGAIN` if the call must not wait, `ERESTARTSYS` if a signal came, `ENODEV` if the device was
-    /// removed.
+    /// `EAGAIN` if the call must not wait, `ERESTARTSYS` if a signal came, `ENODEV` if the device was removed.
     pub fn wait<R>(&self, mut ready: impl FnMut() -> Option<R>) -> Result<R> {
         let mut is_interrupted = false;
         loop {
@@ -98,13 +94,13 @@ impl Call<'_> {
             if self.is_nonblocking {
                 return Err(EAGAIN);
             }
-            // Checked only after `ready`: the signal may have come together with what the call waits for.
+            // After `ready`: the signal may have come together with what the call waits for.
             if is_interrupted {
                 return Err(ERESTARTSYS);
             }
             let mut watched = self.device.watched.lock();
-            // Checked even if the count has changed already. Otherwise no signal could end the wait while
-            // wakes come faster than `ready` returns.
+            // Even if the count has changed. Otherwise no signal ends the wait while wakes come faster than `ready`
+            // returns.
             is_interrupted = kernel::current!().signal_pending();
             while watched.count == seen && !watched.is_removed && !is_interrupted {
                 is_interrupted = self.device.waiters.wait_interruptible(&mut watched);
@@ -112,8 +108,8 @@ impl Call<'_> {
         }
     }
 
-    /// Makes a pended call whose answer is an `A`. The driver keeps the [`Pended`] and completes it
-    /// later. This system call, or a later one on the same device, waits for the [`Answer`]. May sleep.
+    /// Makes a pended call. The driver keeps the [`Pended`] and completes it later. This system call, or a later one
+    /// on the same device, waits for the [`Answer`]. May sleep.
     ///
     /// # Errors
     ///
@@ -127,20 +123,19 @@ impl Call<'_> {
 /// Whether a process can read and write without waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ready {
-    /// [`File::read`](super::File::read) would not wait.
+    /// [`File::read`](super::File::read) does not wait.
     pub read: bool,
-    /// [`File::write`](super::File::write) would not wait.
+    /// [`File::write`](super::File::write) does not wait.
     pub write: bool,
 }
 
 impl Ready {
-    /// Neither would wait.
+    /// A process need not wait for either.
     pub const ALWAYS: Self = Self {
         read: true,
         write: true,
     };
 
-    /// Returns the flags of `poll`.
     pub(super) fn flags(self) -> u32 {
         let mut flags = 0;
         if self.read {
@@ -157,7 +152,6 @@ impl Ready {
 #[derive(Clone, Copy)]
 pub struct Argument {
     pub(super) value: c_ulong,
-    /// The size that the command encodes.
     pub(super) size: usize,
 }
 
@@ -167,8 +161,7 @@ impl Argument {
         self.value
     }
 
-    /// Returns the memory of the process that the argument points to. It is as large as the command
-    /// says (`_IOC_SIZE`). For a command that was made by `_IO`, it is empty.
+    /// Returns the memory that the argument points to, as large as the command says (`_IOC_SIZE`): 0 bytes for `_IO`.
     pub fn slice(&self) -> UserSlice {
         UserSlice::new(UserPtr::from_addr(self.value), self.size)
     }

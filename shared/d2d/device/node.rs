@@ -1,18 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The miscellaneous device behind a device of a driver, and the functions that the kernel calls
-//! for it.
-//!
-//! The library does not use the kernel crate's `miscdevice`, because that module
+//! The miscellaneous device behind a device of a driver. The library does not use the kernel crate's `miscdevice`,
+//! which
 //!
 //! - has no `poll`;
 //! - does not pass the driver to `open`;
 //! - cannot set the mode of the file in `/dev`;
 //! - prints a stack trace if the name exists.
 //!
-//! The kernel holds `misc_mtx` while it calls [`open`]. To register or deregister a device, it
-//! takes `misc_mtx`, too. So [`open`] takes no lock that the library holds while it registers or
-//! deregisters a device.
+//! The kernel holds `misc_mtx` while it calls [`open`], and while it registers or deregisters a device. So [`open`]
+//! takes no lock that the library holds then.
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 
@@ -76,12 +73,12 @@ use kernel::{
 
 #[allow(improper_ctypes, reason = "it is one word")]
 unsafe extern "C" {
-    /// Address of the task that opens a device of this module, or 0. `misc_mtx` allows one such task
-    /// at a time. The address is only compared, never followed. Defined in `module.c`.
+    /// The address of the task that opens a device of this module, or 0. `misc_mtx` allows one at a time. Defined in
+    /// `module.c`.
     safe static d2d_opening_task: Atomic<usize>;
 
-    /// Returns whether there is a device of this name in one of the classes whose devices have a file
-    /// of their own name in `/dev`. May sleep. Defined in `module.c`.
+    /// Returns whether a device in a class with files of that name in `/dev` has this name. May sleep. Defined in
+    /// `module.c`.
     ///
     /// # Safety
     ///
@@ -89,11 +86,8 @@ unsafe extern "C" {
     unsafe fn d2d_device_name_is_taken(name: *const c_char) -> bool;
 }
 
-/// Refuses to register or deregister a device in [`open`], where the kernel holds `misc_mtx`.
-///
-/// # Errors
-///
-/// `EDEADLK`, with a line.
+/// Returns `EDEADLK`, with a line, in [`open`], where the kernel holds `misc_mtx`: no device can be registered or
+/// deregistered there.
 pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
     // A task finds its own address only if it has stored the address itself.
     match d2d_opening_task.load(Relaxed) == Task::current_raw() as usize {
@@ -102,20 +96,19 @@ pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
     }
 }
 
-/// The kernel's part of a device.
 #[pin_data]
 pub(super) struct Node {
     #[pin]
     misc: Opaque<bindings::miscdevice>,
-    /// Whether `misc` is registered. The lock is held while that changes.
+    /// The lock is held while `misc` is registered or deregistered.
     #[pin]
     is_registered: Mutex<bool>,
 }
 
 // SAFETY: Any thread may register and deregister a device.
 unsafe impl Send for Node {}
-// SAFETY: This module writes `misc` only in `new`. It registers and deregisters `misc` with
-// `is_registered` locked. In between, the kernel changes `misc` only with `misc_mtx` locked.
+// SAFETY: This module writes `misc` only in `new`, and registers and deregisters it with `is_registered` locked. In
+// between, the kernel changes it only with `misc_mtx` locked.
 unsafe impl Sync for Node {}
 
 impl Node {
@@ -133,30 +126,25 @@ impl Node {
         })
     }
 
-    /// Registers the device, unless it was removed. From then on the kernel calls [`open`], which fails
-    /// until the module is loaded. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ESHUTDOWN` if the device was removed, `EBUSY` if its name is taken, or those of
-    /// `misc_register()`.
+    /// Registers the device. From then on the kernel calls [`open`], which fails until the module is loaded. May
+    /// sleep.
     pub(super) fn register(device: &Arc<Inner>) -> Result {
         let mut is_registered = device.node.is_registered.lock();
         if device.is_removed() {
             return Err(ESHUTDOWN);
         }
         let (driver, name) = (device.driver, device.settings.name);
-        // If a miscellaneous device has the name, misc_register() prints a stack trace and returns
-        // EEXIST. The initialization of a module must not return EEXIST, which means that the module is
-        // loaded already. If a device of another class has the name, misc_register() succeeds, but the new
-        // device gets no file in /dev. Another module can still take the name after this check.
+        // If a miscellaneous device has the name, misc_register() prints a stack trace and returns EEXIST, which as
+        // the result of a module's initialization means that the module is loaded already. If a device of another
+        // class has the name, misc_register() succeeds, but the new device gets no file in /dev. Another module can
+        // still take the name after this check.
         //
         // SAFETY: The name is a string.
         if unsafe { d2d_device_name_is_taken(name.as_char_ptr()) } {
             return Err(refuse!(driver, "device-exists", EBUSY, name: name));
         }
-        // SAFETY: The structure is initialized and pinned. `Devices` has a reference to the device,
-        // which it drops after `deregister`.
+        // SAFETY: The structure is initialized and pinned. `Devices` keeps a reference to the device until
+        // `deregister` has returned.
         match to_result(unsafe { bindings::misc_register(device.node.misc.get()) }) {
             Ok(()) => *is_registered = true,
             Err(ENOMEM) => return Err(ENOMEM),
@@ -166,8 +154,7 @@ impl Node {
         Ok(())
     }
 
-    /// Deregisters the device, if it is registered. No thread is in [`open`] for the device when this
-    /// returns. May sleep.
+    /// When this returns, no thread is in [`open`] for the device. May sleep.
     pub(super) fn deregister(&self) {
         let mut is_registered = self.is_registered.lock();
         if !core::mem::take(&mut *is_registered) {
@@ -175,12 +162,11 @@ impl Node {
         }
         // SAFETY: The device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
-        // If the initialization of a module fails, the kernel frees the module even if others hold
-        // references. So while the module is loading, this function waits until only the reference
-        // of the initialization is left. A process that has tried to open the device holds a
-        // reference until its `open` has failed.
+        // If the initialization of a module fails, the kernel frees the module even if others hold references. A
+        // process that has tried to open the device holds one until its `open` has failed. So wait until only the
+        // reference of the initialization is left.
         let references = || {
-            // SAFETY: The module is the one to which this code belongs.
+            // SAFETY: It is the module of this code.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
         };
         while opened::is_loading() && references() > 1 {
@@ -189,24 +175,16 @@ impl Node {
     }
 }
 
-/// An open file.
 pub(super) struct OpenFile {
     device: Arc<Inner>,
     calls: Arc<dyn Calls>,
 }
 
-/// The most bytes of a read or a write: `MAX_RW_COUNT` of the kernel. The kernel already limits
-/// what a process reads or writes to this length. The unit tests call [`OpenFile`] without this
-/// limit.
+/// `MAX_RW_COUNT` of the kernel, which limits what a process reads or writes to this length. Unit tests call
+/// [`OpenFile`] without this limit.
 const MOST: usize = i32::MAX as usize & !(bindings::PAGE_SIZE - 1);
 
 impl OpenFile {
-    /// Opens a file of the device.
-    ///
-    /// # Errors
-    ///
-    /// `ENODEV` if the device was removed or the module is not loaded yet, `EPERM` if the calling
-    /// process lacks the capability, `ENOMEM`, and those of the driver.
     pub(super) fn new(device: ArcBorrow<'_, Inner>, may_write: bool) -> Result<Self> {
         opened::check_loaded(device.driver)?;
         if let Some(number) = device.settings.capability {
@@ -239,7 +217,7 @@ impl OpenFile {
         })
     }
 
-    /// Reads, and returns how many bytes were written to `to`.
+    /// Returns how many bytes were written to `to`.
     pub(super) fn read(&self, flags: u32, to: UserPtr, length: usize) -> Result<usize> {
         let length = length.min(MOST);
         let mut writer = UserSlice::new(to, length).writer();
@@ -249,7 +227,7 @@ impl OpenFile {
         Ok(length.saturating_sub(writer.len()))
     }
 
-    /// Writes, and returns how many bytes of `from` were taken.
+    /// Returns how many bytes of `from` were taken.
     pub(super) fn write(&self, flags: u32, from: UserPtr, length: usize) -> Result<usize> {
         let length = length.min(MOST);
         let mut reader = UserSlice::new(from, length).reader();
@@ -265,7 +243,6 @@ impl OpenFile {
         Ok(returned.min(i32::MAX as u32))
     }
 
-    /// Returns the flags of `poll`.
     pub(super) fn poll(&self) -> u32 {
         match self.device.is_removed() {
             true => bindings::POLLHUP | bindings::POLLERR,
@@ -284,22 +261,18 @@ impl Opened for OpenFile {
     }
 
     fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
-        // Registered first, so that no change is missed. A thread may sleep on the wait queue until
-        // the file is released: the queue belongs to the device, which the open file keeps.
+        // First, so that no change is missed. The open file keeps the device, which has the queue.
         table.register_wait(file, &self.device.waiters);
         self.poll()
     }
 }
 
-/// The functions that the kernel calls for the devices of this module.
 struct Operations(bindings::file_operations);
 
 // SAFETY: The structure is constant.
 unsafe impl Sync for Operations {}
 
-/// This crate is linked into each module, so `__this_module` is the driver's module. An open file
-/// holds a reference on that module. So while a file is open, the kernel frees neither the
-/// functions nor this structure.
+/// An open file holds a reference on `__this_module`, so the kernel frees neither the functions nor this structure.
 static OPERATIONS: Operations = Operations(bindings::file_operations {
     owner: &raw mut bindings::__this_module,
     open: Some(open),
@@ -315,13 +288,11 @@ static OPERATIONS: Operations = Operations(bindings::file_operations {
 
 /// # Safety
 ///
-/// [`Node::register`] has registered the device of `inode` and `file`. The device is not
-/// deregistered during the call.
+/// [`Node::register`] has registered the device of `inode` and `file`, which is not deregistered during the call.
 unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-    // SAFETY: `file` is the file that the kernel opens. No process has it yet. `misc_open()` has
-    // stored the address of the `miscdevice` in `private_data`. It is a field of an `Inner` in an
-    // `Arc`. `Devices` keeps a reference to this `Arc` until the device is deregistered, which does not
-    // happen during the call.
+    // SAFETY: The kernel is opening `file`, so no process has it yet. `misc_open()` has stored the address of the
+    // `miscdevice` in `private_data`: a field of an `Inner` in an `Arc`. `Devices` keeps a reference to this `Arc`
+    // until the device is deregistered, which does not happen during the call.
     let (device, flags): (ArcBorrow<'_, Inner>, u32) = unsafe {
         let misc = (*file).private_data.cast::<bindings::miscdevice>();
         let node = container_of!(Opaque::cast_from(misc), Node, misc);
@@ -335,7 +306,7 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     // From here on, no code of the driver runs.
     d2d_opening_task.store(0, Relaxed);
     match opened {
-        // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
+        // SAFETY: The kernel is opening `inode` and `file`. `OPERATIONS` has `release`.
         Ok(opened) => unsafe { opened::store(inode, file, opened) },
         Err(error) => errno_for_caller(error),
     }
@@ -350,8 +321,7 @@ unsafe extern "C" fn write(
     length: usize,
     _offset: *mut bindings::loff_t,
 ) -> isize {
-    // SAFETY: `open` has opened `file`, and the kernel holds a reference to `file` until this
-    // function returns.
+    // SAFETY: `open` has opened `file`, and the kernel holds a reference to `file` until this returns.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     let from = UserPtr::from_ptr(buffer.cast_mut().cast::<c_void>());
     opened.write(file.flags(), from, length).map_or_else(
@@ -364,8 +334,7 @@ unsafe extern "C" fn write(
 ///
 /// As [`write()`].
 unsafe extern "C" fn ioctl(file: *mut bindings::file, command: c_uint, value: c_ulong) -> c_long {
-    // SAFETY: `open` has opened `file`, and the kernel holds a reference to `file` until this
-    // function returns.
+    // SAFETY: As in `write`.
     let (opened, file) = unsafe { opened::get::<OpenFile>(file) };
     opened.ioctl(file.flags(), command, value).map_or_else(
         |error| errno_for_caller(error) as c_long,

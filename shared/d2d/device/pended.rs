@@ -16,7 +16,6 @@ use kernel::{
     }, //
 };
 
-/// What both ends of a pended call share.
 #[pin_data]
 struct PendedCall<A> {
     device: Arc<Inner>,
@@ -29,7 +28,6 @@ enum State<A> {
     Completed(A),
     /// The driver has dropped its end without an answer.
     Abandoned,
-    /// The outcome was returned, or nobody waits for it any more.
     Over,
 }
 
@@ -66,7 +64,7 @@ impl<A: Send + Unpin + 'static> Pended<A> {
         Ok(())
     }
 
-    /// Returns whether the call was cancelled: nobody waits for the answer any more. Any context.
+    /// Returns whether the call was cancelled. Any context.
     pub fn is_cancelled(&self) -> bool {
         matches!(*self.0.state.lock(), State::Over)
     }
@@ -84,28 +82,24 @@ impl<A: Send + Unpin + 'static> Drop for Pended<A> {
     }
 }
 
-/// The end of a pended call that waits for the answer. Dropping it cancels the pended call.
+/// The end that waits for the answer. Dropping it cancels the pended call.
 pub struct Answer<A: Send + Unpin + 'static>(Arc<PendedCall<A>>);
 
 impl<A: Send + Unpin + 'static> Answer<A> {
-    /// Returns whether the call was completed or abandoned: [`Answer::wait`] would return at once. Any
-    /// context.
+    /// Returns whether [`Answer::wait`] returns at once. Any context.
     pub fn is_ready(&self) -> bool {
         !matches!(*self.0.state.lock(), State::Pending)
     }
 
-    /// Waits until the driver has completed the pended call, and returns the answer. `call` is the
-    /// system call that waits; it is of the same device. May sleep. If this fails with an error of
-    /// [`Call::wait`], the pended call is not cancelled. The caller can wait again, or drop the
-    /// [`Answer`], which cancels the pended call.
+    /// Waits for the answer in `call`. An error of [`Call::wait`] does not cancel the pended call: wait again, or drop
+    /// the [`Answer`]. May sleep.
     ///
     /// # Errors
     ///
     /// - The errors of [`Call::wait`].
     /// - `ECANCELED` if the driver has dropped the [`Pended`].
     /// - `ENODATA` if an earlier wait has returned the answer or `ECANCELED`.
-    /// - `EINVAL`, with a line, if `call` is of another device. Completing the pended call wakes
-    ///   only threads that wait on the device of the pended call.
+    /// - `EINVAL`, with a line, if `call` is of another device: the answer does not wake it.
     pub fn wait(&self, call: &Call<'_>) -> Result<A> {
         if !Arc::ptr_eq(call.device, &self.0.device) {
             return Err(refuse!(
@@ -117,8 +111,8 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         call.wait(|| self.take())?
     }
 
-    /// As [`Answer::wait`], but cancels the pended call if the wait fails. If the driver has completed it
-    /// meanwhile, returns the answer instead of the error. May sleep.
+    /// As [`Answer::wait`], but cancels the pended call if the wait fails. If the driver has completed it meanwhile,
+    /// returns the answer. May sleep.
     ///
     /// # Errors
     ///
@@ -133,7 +127,6 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         })
     }
 
-    /// Takes the answer; `None` if the call is still pending. Any context.
     fn take(&self) -> Option<Result<A>> {
         let mut state = self.0.state.lock();
         if let State::Pending = *state {
@@ -152,7 +145,7 @@ impl<A: Send + Unpin + 'static> Answer<A> {
 impl<A: Send + Unpin + 'static> Drop for Answer<A> {
     fn drop(&mut self) {
         let before = core::mem::replace(&mut *self.0.state.lock(), State::Over);
-        // Dropped after the lock is released: the lock disables interrupts.
+        // After the lock is released, because the lock disables interrupts.
         drop(before);
     }
 }
