@@ -1,15 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests, as the driver that sends them sees them; [`request`](crate::request) is the receiver's
-//! side.
+//! Requests for the driver that sends them; [`request`](crate::request) is the receiver's side.
 //!
-//! A [`Packet`] is a request with its buffers. A driver allocates a packet once, and can send it
-//! any number of times. Sending consumes the packet. The sender gets the packet back with the
-//! result: from [`Sent::wait`], or as the argument of
-//! [`Driver::completed`](crate::driver::Driver::completed). That routine may keep the packet, as a
-//! Windows completion routine that returns `STATUS_MORE_PROCESSING_REQUIRED` keeps an IRP. While
-//! the request is with its receiver, the sender has only the request's handle. The owner refuses to
-//! change the request by this handle.
+//! A [`Packet`] is a request with its buffers, which a driver can send any number of times. Sending consumes the
+//! packet. The sender gets it back with the result: from [`Sent::wait`], or in
+//! [`Driver::completed`](crate::driver::Driver::completed).
 
 use crate::{
     abi,
@@ -36,22 +31,19 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// Makes the sender of the driver that has this handle and this name. The owner refuses the handle if it
-    /// names no driver.
     pub(crate) fn new(driver: abi::d2d_handle, name: &'static CStr) -> Self {
         Self { driver, name }
     }
 
     /// # Safety
     ///
-    /// `driver` is the handle of the caller's own driver object, called `name`, which this library
-    /// has registered.
+    /// `driver` is the handle of the caller's own driver object, called `name`, which this library has registered.
     #[doc(hidden)]
     pub unsafe fn from_raw(driver: abi::d2d_handle, name: &'static CStr) -> Self {
         Self::new(driver, name)
     }
 
-    /// Returns the name of the driver that sends.
+    /// Returns the name of the driver.
     pub fn name(&self) -> &'static CStr {
         self.name
     }
@@ -67,8 +59,7 @@ impl Sender {
         Ok(Target(handle))
     }
 
-    /// Allocates a request with room for `input` bytes of input and `output` bytes of output. May
-    /// sleep.
+    /// Allocates a request with room for `input` bytes of input and `output` bytes of output. May sleep.
     ///
     /// # Errors
     ///
@@ -96,7 +87,7 @@ impl Sender {
     }
 }
 
-/// A driver to which requests can be sent. It may be unregistered by now; sending then fails.
+/// A driver to which requests can be sent. If it has unregistered, sending fails.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Target(abi::d2d_handle);
 
@@ -109,7 +100,6 @@ impl Target {
         Self(handle)
     }
 
-    /// Makes the description of a send without buffers.
     pub(crate) fn send(&self, code: u32, flags: u32) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
@@ -130,12 +120,10 @@ impl Target {
 /// Whether the caller may sleep.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Sleep {
-    /// The caller is in process context, and may sleep. The receiver is called at once, and may
-    /// sleep, too. If the kernel can tell that the caller must not sleep, the owner refuses the
-    /// request with `EDEADLK`.
+    /// The caller may sleep. The receiver is called at once, and may sleep, too. If the kernel can tell that the
+    /// caller must not sleep, the owner refuses the request with `EDEADLK`.
     May,
-    /// The caller may be in any context. The receiver is called at once if its dispatch routine
-    /// never sleeps, otherwise from a worker.
+    /// Any context. The receiver is called at once if its dispatch routine never sleeps, otherwise from a worker.
     Cannot,
 }
 
@@ -148,8 +136,7 @@ impl Sleep {
     }
 }
 
-/// A request that its sender has: the request was not sent, or has come back. Dropping the packet frees
-/// the request; any context.
+/// A request that its sender has. Dropping the packet frees the request. Any context.
 pub struct Packet {
     handle: abi::d2d_handle,
     flags: u32,
@@ -169,18 +156,17 @@ pub struct Refused {
 pub enum CallError {
     /// The request was not sent, for one of the reasons of `d2d_request_send` in `d2d.h`.
     NotSent(Error),
-    /// The request was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in
-    /// `d2d.h`. Dropping the packet cancels it.
+    /// The request was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in `d2d.h`. Dropping
+    /// the packet cancels it.
     NotWaited(Error),
     /// The request has ended with this error.
     Ended(Ended, Error),
-    /// The request was completed with success, but its output is not of the size of the code's
-    /// output: `EMSGSIZE`.
+    /// `EMSGSIZE`: the request was completed with success, but its output does not have the size of an `O`.
     NoOutput(Error),
 }
 
 impl From<CallError> for Error {
-    /// Returns the error alone: which kind of failure it was is lost.
+    /// Returns the error without the kind of failure.
     fn from(error: CallError) -> Self {
         match error {
             CallError::NotSent(error)
@@ -191,7 +177,7 @@ impl From<CallError> for Error {
     }
 }
 
-/// How a request has ended, and thus where its result comes from. C type: `enum d2d_ended`.
+/// How a request has ended. C type: `enum d2d_ended`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// Its holder has completed it, with any result.
@@ -218,13 +204,12 @@ impl Ended {
     }
 }
 
-/// The result of a request. The sender gets it, and so does a driver that has forwarded the request
-/// and gets it back.
+/// The result of a request. Its sender gets it, and each forwarder that gets the request back.
 #[derive(Clone, Copy)]
 pub struct Outcome {
     /// Success, or an error.
     pub result: Result,
-    /// How the request has ended, and thus where the result comes from.
+    /// How the request has ended.
     pub ended: Ended,
     /// Its meaning depends on the control code.
     pub information: u64,
@@ -252,33 +237,29 @@ const NO_RESULT: abi::d2d_result = abi::d2d_result {
 };
 
 impl Packet {
-    /// Returns a number that no other existing request has.
+    /// Returns a number that no other request has now.
     pub fn id(&self) -> u64 {
         self.handle
     }
 
-    /// Makes each later send of this packet print its steps in dmesg. Otherwise only tracepoints
-    /// show them. The packet that [`Driver::completed`](crate::driver::Driver::completed) gets is
-    /// not traced, unless this is called again.
+    /// Makes each later send of this packet print its steps in dmesg. A packet from
+    /// [`Driver::completed`](crate::driver::Driver::completed) needs another call.
     pub fn traced(mut self) -> Self {
         self.flags |= abi::D2D_SEND_TRACE;
         self
     }
 
-    /// Makes each later send of this packet carry this `user_buffer`. The packet that
-    /// [`Driver::completed`](crate::driver::Driver::completed) gets carries no `user_buffer`,
-    /// unless this is called again. Any context.
+    /// Makes each later send of this packet carry this `user_buffer`. A packet from
+    /// [`Driver::completed`](crate::driver::Driver::completed) needs another call. Any context.
     ///
     /// A receiver in Rust gets the index of the value
-    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). The library refuses a
-    /// request with a value that is not lent to this receiver. For example, the sender may lend the
-    /// value in another context.
+    /// ([`Typed::index_of_buffer`](crate::request::Typed::index_of_buffer)). The library refuses the request if the
+    /// value is not lent to this receiver.
     pub fn with_user_buffer(mut self, user_buffer: UserBuffer) -> Self {
         self.user_buffer = Some(user_buffer);
         self
     }
 
-    /// Makes the description of a send of this request.
     #[inline(always)]
     fn describe<I: Plain, O: Plain>(
         &self,
@@ -304,7 +285,6 @@ impl Packet {
         }
     }
 
-    /// Sends the request. Returns the packet, and whether the request is completed already.
     fn send_raw<I: Plain, O: Plain>(
         self,
         to: &Target,
@@ -324,7 +304,7 @@ impl Packet {
         }
     }
 
-    /// Sends the request. `sleep` says in which execution context the caller is.
+    /// Sends the request. `sleep` says whether the caller may sleep.
     ///
     /// # Errors
     ///
@@ -344,10 +324,9 @@ impl Packet {
         })
     }
 
-    /// Sends the request. When the request was completed or cancelled, or its receiver has left,
-    /// [`Driver::completed`](crate::driver::Driver::completed) gets the packet with the result and
-    /// `tag`. That may happen before this call returns. `sleep` says in which execution context the
-    /// caller is.
+    /// Sends the request. When it has ended, perhaps before this call returns,
+    /// [`Driver::completed`](crate::driver::Driver::completed) gets the packet with the result and `tag`. `sleep` says
+    /// whether the caller may sleep.
     ///
     /// # Errors
     ///
@@ -362,13 +341,13 @@ impl Packet {
     ) -> Result<Cancel, Refused> {
         let (packet, _) = self.send_raw(to, code, input, sleep, Some(tag))?;
         let cancel = Cancel(packet.handle);
-        // The completion routine gets the request, or has got it already.
+        // The completion routine gets the packet.
         core::mem::forget(packet);
         Ok(cancel)
     }
 
-    /// Sends the request, waits for the result, and returns the output. Waits without a limit if
-    /// `timeout` is `None`, or 2^31 ms or more. May sleep.
+    /// Sends the request, waits for the result, and returns the output. Waits without a limit if `timeout` is `None`,
+    /// or 2^31 ms or more. May sleep.
     ///
     /// # Errors
     ///
@@ -407,12 +386,8 @@ impl Packet {
     }
 }
 
-/// Reads `len` bytes: the input of a request that the driver holds, or the output of a request that
-/// has come back. Any context.
-///
-/// # Errors
-///
-/// `EMSGSIZE` if a `T` does not have `len` bytes, and those of `d2d_request_read` in `d2d.h`.
+/// Reads `len` bytes: the input of a request that the driver holds, or the output of a request that has come back.
+/// Fails with `EMSGSIZE` if that is not the size of a `T`. Any context.
 pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
     let mut value = T::new_zeroed();
     let bytes = value.as_mut_bytes();
@@ -434,7 +409,7 @@ impl Drop for Packet {
     }
 }
 
-/// A request that was sent, for whose result the sender can wait. Dropping it cancels the request.
+/// A request that was sent. Dropping it cancels the request.
 pub struct Sent<O: Plain> {
     packet: Packet,
     completed: bool,
@@ -442,11 +417,11 @@ pub struct Sent<O: Plain> {
 }
 
 impl<O: Plain> Sent<O> {
-    /// Returns the result if the receiver has completed the request at once. Any context.
+    /// Returns the result if the request is completed already. Any context.
     ///
     /// # Errors
     ///
-    /// `self`, if the request is not completed yet: the caller has to wait for it.
+    /// `self`, if the request is not completed yet.
     pub fn completed_at_once(self) -> Result<Completed, Self> {
         match self.completed {
             true => self.wait(None).map_err(|unfinished| unfinished.sent),
@@ -454,7 +429,7 @@ impl<O: Plain> Sent<O> {
         }
     }
 
-    /// Cancels the request: its result will be `ECANCELED`. Any context.
+    /// Cancels the request: its result is `ECANCELED`. Any context.
     ///
     /// # Errors
     ///
@@ -463,8 +438,8 @@ impl<O: Plain> Sent<O> {
         Cancel(self.packet.handle).cancel()
     }
 
-    /// Waits for the result. Waits without a limit if `timeout` is `None`, or 2^31 ms or more.
-    /// After the timeout, cancels the request, whose result is `ETIMEDOUT`. May sleep.
+    /// Waits for the result, without a limit if `timeout` is `None`, or 2^31 ms or more. After the timeout, cancels
+    /// the request, whose result is `ETIMEDOUT`. May sleep.
     ///
     /// # Errors
     ///
@@ -501,20 +476,16 @@ impl<O: Plain> From<Unfinished<O>> for Error {
     }
 }
 
-/// Cancels a request that was sent by [`Packet::send_with_routine`].
-///
-/// A `Cancel` names the request, not one send of it. If the request was completed and sent again
-/// meanwhile, the `Cancel` cancels the new send.
+/// Cancels a request that was sent by [`Packet::send_with_routine`], even a later send of it.
 #[derive(Clone, Copy)]
 pub struct Cancel(abi::d2d_handle);
 
 impl Cancel {
-    /// Cancels the request: its result will be `ECANCELED`. Any context.
+    /// Cancels the request: its result is `ECANCELED`. Any context.
     ///
     /// # Errors
     ///
-    /// `EALREADY` if the request was completed or cancelled before, or is being completed; `ESTALE`
-    /// if it was freed.
+    /// `EALREADY` if the request was completed or cancelled before, or is being completed; `ESTALE` if it was freed.
     pub fn cancel(&self) -> Result {
         to_result(safe_calls::d2d_request_cancel(self.0))
     }
@@ -529,8 +500,7 @@ pub struct Completed {
 impl Completed {
     /// # Safety
     ///
-    /// `request` is the handle of a request that has come back. No other [`Packet`] has the handle; a
-    /// [`Cancel`] may name it.
+    /// `request` is the handle of a request that has come back. No other [`Packet`] has the handle.
     #[doc(hidden)]
     pub unsafe fn from_raw(request: abi::d2d_handle, result: abi::d2d_result) -> Self {
         Self {
@@ -553,7 +523,7 @@ impl Completed {
         &self.result
     }
 
-    /// Returns the result and how the request has ended.
+    /// Returns the result.
     pub fn outcome(&self) -> Outcome {
         Outcome::new(&self.result)
     }
@@ -567,8 +537,7 @@ impl Completed {
     ///
     /// # Errors
     ///
-    /// The error that the request has ended with; `EMSGSIZE` if the output does not have the size
-    /// of an `O`.
+    /// The error that the request has ended with; `EMSGSIZE` if the output does not have the size of an `O`.
     pub fn output<O: Plain>(&self) -> Result<O> {
         to_result(self.result.status)?;
         read(self.packet.handle, self.result.output_len)

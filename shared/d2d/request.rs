@@ -1,15 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests as the receiver sees them; [`packet`] is the sender's side.
+//! Requests for the driver that receives them; [`packet`] is the sender's side. C type: `struct d2d_request`.
 //!
-//! C type: `struct d2d_request`.
-//!
-//! A request is a value. Completing, pending or forwarding a request consumes it, so a driver
-//! cannot complete it twice. Only these calls make the [`Disposition`] that a routine has to
-//! return. A request and its disposition have the lifetime of the call of the routine. So neither
-//! of them can outlive the call, or be used in another call. A request that was left pending
-//! becomes a [`Pended`], which a driver can keep for any time. A request may be cancelled at any
-//! time; completing it then returns `ECANCELED`.
+//! Completing, pending or forwarding a request consumes it, so a driver cannot complete it twice. Only these calls
+//! make the [`Disposition`] that a routine has to return. A request and its disposition have the lifetime of the call
+//! of the routine. A request that was left pending becomes a [`Pended`], which a driver can keep for any time. A
+//! request may be cancelled at any time; completing it then returns `ECANCELED`.
 
 use crate::{
     abi,
@@ -46,10 +42,10 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// Ties a value to one call of a routine: `'a` cannot be lengthened or shortened.
+/// `'a` is the lifetime of one call of a routine, and cannot be lengthened or shortened.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
-/// What a routine has done with a request; the routine returns it.
+/// What a routine has done with a request.
 #[must_use = "a routine returns what became of its request"]
 pub struct Disposition<'a> {
     status: c_int,
@@ -84,7 +80,6 @@ impl RequestId {
     }
 }
 
-/// What a receiver needs of a request, pending or not.
 struct Raw {
     name: &'static CStr,
     handle: abi::d2d_handle,
@@ -95,17 +90,15 @@ struct Raw {
 }
 
 impl Raw {
-    /// Completes the request. Returns the status that it was completed with, and the owner's
-    /// answer. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the request is not
-    /// completed.
+    /// Returns the status that the request was completed with, and the owner's answer.
     fn complete(&self, result: Result, information: u64) -> (c_int, Result) {
         let status = match result {
             Ok(()) => 0,
             Err(EIOCBQUEUED | EINPROGRESS) => EIO.to_errno(),
             Err(error) => error.to_errno(),
         };
-        // SAFETY: The owner refuses a stale handle. All callers consume the request, so nothing uses
-        // its buffers in place after this.
+        // SAFETY: The owner refuses a stale handle. All callers consume the request, so nothing uses its buffers in
+        // place after this.
         let answer = unsafe { abi::d2d_complete(self.handle, status, information) };
         (status, to_result(answer))
     }
@@ -114,8 +107,7 @@ impl Raw {
         to_result(safe_calls::d2d_request_write(self.handle, value.as_bytes()))
     }
 
-    /// Completes the request, whose `length` bytes of output are in place already. Returns the
-    /// status.
+    /// Completes the request, whose `length` bytes of output are in place already.
     #[inline(always)]
     fn complete_in_place(&self, length: u32) -> c_int {
         // SAFETY: As in `complete`.
@@ -147,9 +139,7 @@ struct InPlace {
     output: *mut u8,
 }
 
-/// A request that the driver has received and not completed yet.
-///
-/// The driver has to complete, pend or forward it: its routine cannot return otherwise.
+/// A request that the driver has received, and has to complete, pend or forward.
 pub struct Request<'a> {
     raw: Raw,
     place: InPlace,
@@ -163,14 +153,12 @@ impl<'a> Request<'a> {
         self.raw.code
     }
 
-    /// Returns the `user_buffer` of the request: a pointer from another driver, whose meaning
-    /// depends on the control code.
+    /// Returns the sender's `user_buffer`. The control code gives it a meaning.
     pub(crate) fn user_buffer(&self) -> *mut c_void {
         self.user_buffer
     }
 
-    /// Returns the identity of the request, which does not change while this driver has the
-    /// request.
+    /// Returns the identity of the request while this driver has it.
     pub fn id(&self) -> RequestId {
         RequestId(self.raw.handle)
     }
@@ -187,8 +175,8 @@ impl<'a> Request<'a> {
 
     /// Runs `f` with the input if the request has this code. Any context in which `f` may run.
     ///
-    /// If such a request has an input of another size than an `I`, or less room for output than an
-    /// `O`, completes it with `EMSGSIZE` and does not run `f`.
+    /// If the input does not have the size of an `I`, or the output has no room for an `O`, completes the request with
+    /// `EMSGSIZE` instead.
     pub fn on<I: Plain, O: Plain>(
         self,
         code: ControlCode<I, O>,
@@ -197,13 +185,10 @@ impl<'a> Request<'a> {
         Routed::Open(self).on(code, f)
     }
 
-    /// Completes the request. Any context.
-    ///
-    /// `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the request is not
-    /// completed. The meaning of `information` depends on the control code; 0 if it has none.
+    /// Completes the request. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`, because they say that a request is not
+    /// completed. The meaning of `information` depends on the control code; pass 0 if it has none. Any context.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
-        // The request may have been cancelled meanwhile. The caller could do nothing about that, so
-        // the answer is ignored.
+        // If the request was cancelled meanwhile, the caller can do nothing about that.
         Disposition::new(self.raw.complete(result, information).0)
     }
 
@@ -228,13 +213,11 @@ impl<'a> Request<'a> {
         self.complete(outcome.result, outcome.information)
     }
 
-    /// Leaves the request pending. The [`Pended`] completes it later. Any context; calls no routine of a
-    /// driver.
+    /// Leaves the request pending; the [`Pended`] completes it later. Any context; calls no routine of a driver.
     pub fn pend(self) -> (Disposition<'a>, Pended<()>) {
         (Disposition::pending(), Pended::new(self.give_up()))
     }
 
-    /// Leaves the request pending. [`Kept::into_request`] makes a request of it again.
     pub(crate) fn keep(self) -> Kept {
         let user_buffer = self.user_buffer;
         Kept {
@@ -249,23 +232,20 @@ impl<'a> Request<'a> {
         (Disposition::new(status), result.and(answer))
     }
 
-    /// Ends the use of the buffers in place, as the request outlives the call.
     fn give_up(self) -> Raw {
         if !self.place.input.is_null() {
-            // SAFETY: The owner refuses a stale handle. This consumes the request, so nothing uses
-            // its buffers in place after this.
+            // SAFETY: The owner refuses a stale handle. This consumes the request, so nothing uses its buffers in
+            // place after this.
             unsafe { abi::d2d_request_pend(self.raw.handle) };
         }
         self.raw
     }
 
-    /// Forwards the request to another driver, which receives it with the code `code`. If
-    /// `wants_back` is set, this driver gets the request back in
-    /// [`Driver::returned`](crate::driver::Driver::returned) when the other driver has completed
-    /// it or has left, or when it was cancelled. If `wants_back` is not set, this driver does not get
-    /// the request back. `sleep` says in which execution context the caller is. Do not wait in
-    /// [`Driver::dispatch`](crate::driver::Driver::dispatch) until the other driver has completed
-    /// the request. That driver may be able to complete it only after `dispatch` has returned.
+    /// Forwards the request to another driver, with the code `code`. If `wants_back` is set, this driver gets the
+    /// request back in [`Driver::returned`](crate::driver::Driver::returned) when it was completed or cancelled, or
+    /// the other driver has left. `sleep` says whether the caller may sleep. Do not wait in
+    /// [`Driver::dispatch`](crate::driver::Driver::dispatch) for the other driver: it may be able to complete the
+    /// request only after `dispatch` has returned.
     ///
     /// # Errors
     ///
@@ -282,9 +262,8 @@ impl<'a> Request<'a> {
             false => 0,
         };
         let send = to.send(code, wants_back | sleep.flag());
-        // SAFETY: The owner refuses a stale handle, and `send` names no buffers. If the owner
-        // forwards the request, this function consumes `self`, so nothing uses the buffers in place
-        // any more.
+        // SAFETY: The owner refuses a stale handle, and `send` names no buffers. If the owner forwards the request,
+        // this function consumes `self`, so nothing uses the buffers in place any more.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {
             Ok(()) | Err(EINPROGRESS) => Ok(Disposition::pending()),
             Err(error) => Err((error, self)),
@@ -292,7 +271,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A request that the library has left pending for a driver, with its `user_buffer`.
+/// A request that the library has left pending for a driver.
 pub(crate) struct Kept {
     raw: Raw,
     user_buffer: *mut c_void,
@@ -302,7 +281,6 @@ pub(crate) struct Kept {
 unsafe impl Send for Kept {}
 
 impl Kept {
-    /// Makes a request of it, for another call of a routine.
     pub(crate) fn into_request<'a>(self) -> Request<'a> {
         Request {
             raw: self.raw,
@@ -317,7 +295,7 @@ impl Kept {
     }
 }
 
-/// A request that is being routed by its code: see [`Request::on`].
+/// A request on its way through the codes: see [`Request::on`].
 #[must_use = "a routine returns what became of its request"]
 pub enum Routed<'a> {
     /// The request had none of the codes so far.
@@ -344,8 +322,8 @@ impl<'a> Routed<'a> {
             return Self::Done(request.refuse_lengths());
         }
         if !request.place.input.is_null() {
-            // SAFETY: By the invariants of `InPlace`, `input` is valid for `input_len` bytes, which are as
-            // many as an `I` has. Any bytes are an `I`.
+            // SAFETY: By the invariants of `InPlace`, `input` is valid for `input_len` bytes, as many as an `I` has.
+            // Any bytes are an `I`.
             let value = unsafe { request.place.input.cast::<I>().read_unaligned() };
             let request = Typed {
                 request,
@@ -384,23 +362,20 @@ pub struct Typed<'a, O: Plain> {
 }
 
 impl<'a, O: Plain> Typed<'a, O> {
-    /// Returns the name of the driver that has received the request.
+    /// Returns the name of the receiver.
     pub fn name(&self) -> &'static CStr {
         self.request.raw.name
     }
 
-    /// Returns which of `values` the sender's `user_buffer` points to. Any context.
-    ///
-    /// `values` are all values that the sender lends
+    /// Returns which of `values` the sender's `user_buffer` points to. `values` are all values that the sender lends
     /// ([`PeerCall::lent_slice`](crate::link::PeerCall::lent_slice),
-    /// [`PeerLink::lent_slice`](crate::link::PeerLink::lent_slice)). The driver gets an index, and no
-    /// pointer: the request may be cancelled at any time, and the sender may leave. With the index the
-    /// driver finds the value again after it has left the request pending.
+    /// [`PeerLink::lent_slice`](crate::link::PeerLink::lent_slice)). After it has left the request pending, a driver
+    /// finds the value by the index, if the sender has not left. Any context.
     ///
     /// # Errors
     ///
-    /// Each prints a line: `ENODATA` if the request has no `user_buffer`, `EFAULT` if it does not point
-    /// to the beginning of one of the values.
+    /// Each prints a line: `ENODATA` if the request has no `user_buffer`, `EFAULT` if it does not point to the
+    /// beginning of one of the values.
     pub fn index_of_buffer<T: Memory>(&self, values: &[T]) -> Result<usize> {
         let Request {
             raw, user_buffer, ..
@@ -417,16 +392,15 @@ impl<'a, O: Plain> Typed<'a, O> {
         self.request
     }
 
-    /// Completes the request with an output. Its `information` is the size of the output. Any
-    /// context.
+    /// Completes the request with an output. Its `information` is the size of the output. Any context.
     pub fn complete(self, output: &O) -> Disposition<'a> {
         let Request { raw, place, .. } = &self.request;
         if place.output.is_null() {
             return Disposition::new(raw.complete_by_copy(output).0);
         }
         let bytes = output.as_bytes();
-        // SAFETY: By the invariants of `InPlace`, `output` is valid for `output_len` bytes, which
-        // nobody else uses. `Routed::on` has checked that an `O` is not longer.
+        // SAFETY: By the invariants of `InPlace`, `output` is valid for `output_len` bytes, which nobody else uses.
+        // `Routed::on` has checked that an `O` is not longer.
         unsafe {
             place
                 .output
@@ -446,9 +420,7 @@ impl<'a, O: Plain> Typed<'a, O> {
     }
 }
 
-/// A request that the driver has left pending. It may be used in any context.
-///
-/// Dropping it completes the request with `EIO`.
+/// A request that the driver has left pending. Any context. Dropping it completes the request with `EIO`.
 pub struct Pended<O: Plain> {
     raw: Raw,
     _output: PhantomData<fn(O)>,
@@ -467,8 +439,8 @@ impl<O: Plain> Pended<O> {
         RequestId(self.raw.handle)
     }
 
-    /// Makes the owner call [`Driver::cancelled`](crate::driver::Driver::cancelled) if the request
-    /// is cancelled from now on. Calls no routine of a driver itself.
+    /// Makes the owner call [`Driver::cancelled`](crate::driver::Driver::cancelled) if the request is cancelled from
+    /// now on. Calls no routine of a driver itself.
     ///
     /// # Errors
     ///
@@ -481,14 +453,14 @@ impl<O: Plain> Pended<O> {
     ///
     /// # Errors
     ///
-    /// `ECANCELED` if the request was cancelled before. `EMSGSIZE` if its room for output is less
-    /// than an `O`; the request is then completed with `EMSGSIZE`.
+    /// `ECANCELED` if the request was cancelled before. `EMSGSIZE` if the output has no room for an `O`; the request
+    /// is then completed with `EMSGSIZE`.
     pub fn complete(self, output: &O) -> Result {
         ManuallyDrop::new(self).raw.complete_by_copy(output).1
     }
 
-    /// Completes the request with the result of the driver to which it was forwarded. The output stays as
-    /// that driver has left it.
+    /// Completes the request with the result of the driver to which it was forwarded, and with the output that this
+    /// driver has left.
     ///
     /// # Errors
     ///
@@ -515,7 +487,7 @@ impl<O: Plain> Drop for Pended<O> {
             return;
         }
         let (_, answer) = self.raw.complete(Err(EIO), 0);
-        // If the request was cancelled, dropping it is no mistake.
+        // Dropping a cancelled request is no mistake.
         if answer.is_ok() {
             let code = self.raw.code;
             refuse!(self.raw.name, "request-dropped", EIO, code: code);
@@ -523,8 +495,7 @@ impl<O: Plain> Drop for Pended<O> {
     }
 }
 
-/// Calls the safe routine `f` with the request that a C routine got. Returns the status for that
-/// routine.
+/// Calls `f` with the request that a C routine got. Returns the C routine's status.
 ///
 /// # Safety
 ///
@@ -552,7 +523,7 @@ pub unsafe fn receive(
             output_len: request.output_len,
         },
         user_buffer: request.user_buffer,
-        // INVARIANT: By the contract of `struct d2d_request`, the invariant holds for `input` and `output`.
+        // INVARIANT: By the contract of `struct d2d_request`.
         place: InPlace {
             input: request.input.cast(),
             output: request.output.cast(),

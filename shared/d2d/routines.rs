@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What a driver receives, and the C routines that the owner calls for it.
-//!
-//! The owner and its peers register the same kind of driver object: [`driver_object`] makes one
-//! from a [`Routines`].
 
 use crate::{
     abi,
@@ -33,8 +30,7 @@ use kernel::{
     }, //
 };
 
-/// What a driver receives. `struct d2d_driver` in `d2d.h` says in which execution context each
-/// routine is called.
+/// What a driver receives. `struct d2d_driver` in `d2d.h` says in which execution context each routine is called.
 pub trait Routines: Send + Sync + Sized + 'static {
     /// Whether [`dispatch`](Routines::dispatch) never sleeps.
     const DISPATCH_ATOMIC: bool;
@@ -45,19 +41,18 @@ pub trait Routines: Send + Sync + Sized + 'static {
     /// Receives a request.
     fn dispatch<'a>(this: ArcBorrow<'a, Self>, request: Request<'a>) -> Disposition<'a>;
 
-    /// Receives a request that the driver has forwarded, and the result with which the other driver has
-    /// completed it.
+    /// Receives a request that the driver has forwarded, and the other driver's result.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a>;
 
     /// Receives a request that the driver has sent, and its result.
     fn completed(&self, completed: Completed);
 
-    /// Tells the driver that a request which it has left pending was cancelled.
+    /// Tells the driver that a request that it has left pending was cancelled.
     fn cancelled(&self, id: RequestId);
 }
 
-/// Makes the driver object of `driver`, whose code is in `module`. The owner refuses to register
-/// the object if the name leaves no room for its NUL.
+/// Makes the driver object of `driver`, whose code is in `module`. The owner refuses to register the object if the
+/// name leaves no room for its NUL.
 pub fn driver_object<T: Routines>(
     driver: &Arc<T>,
     module: *mut bindings::module,
@@ -77,8 +72,8 @@ pub fn driver_object<T: Routines>(
     }
 }
 
-/// Makes a driver object without routines. Routines that the caller adds get `this` as their first
-/// argument. The owner refuses to register the object if the name leaves no room for its NUL.
+/// Makes a driver object for routines that the caller adds. They get `this` as their first argument. The owner refuses
+/// to register the object if the name leaves no room for its NUL.
 pub fn object_without_routines(
     name: &CStr,
     module: *mut bindings::module,
@@ -103,30 +98,25 @@ pub fn object_without_routines(
     object
 }
 
-/// Returns the driver for which a C routine is called.
-///
 /// # Safety
 ///
 /// `this` is what `Arc::as_ptr` returns for an `Arc<T>`. For `'a`, an `Arc` of this value exists.
 unsafe fn driver<'a, T: Routines>(this: *mut c_void) -> ArcBorrow<'a, T> {
-    // SAFETY: The caller says that `this` is the pointer of an `Arc<T>`, and that an `Arc` of this value
-    // exists for `'a`.
+    // SAFETY: The caller says that `this` is the pointer of an `Arc<T>`, and that an `Arc` of it exists for `'a`.
     unsafe { ArcBorrow::from_raw(this.cast::<T>().cast_const()) }
 }
 
-/// The C dispatch routine.
-///
 /// # Safety
 ///
-/// `this` is the `self` of a registered driver object of a `T`. `request` is valid for reads, and
-/// is a request that the driver has received.
+/// `this` is the `self` of a registered driver object of a `T`. `request` is valid for reads, and is a request that
+/// the driver has received.
 unsafe extern "C" fn dispatch<T: Routines>(
     this: *mut c_void,
     request: *const abi::d2d_request,
 ) -> c_int {
-    // SAFETY: `this` was registered. The registration keeps its reference until `d2d_unregister` has
-    // returned, and `d2d_unregister` waits for this call. `request` is valid for reads during the call, and
-    // is a request that the driver has received.
+    // SAFETY: `this` was registered. The registration keeps its reference until `d2d_unregister` has returned, which
+    // waits for this call. `request` is valid for reads during the call, and is a request that the driver has
+    // received.
     unsafe {
         receive(driver::<T>(this).name(), request, |request| {
             T::dispatch(driver::<T>(this), request)
@@ -134,8 +124,6 @@ unsafe extern "C" fn dispatch<T: Routines>(
     }
 }
 
-/// The C routine for a request that was forwarded and comes back.
-///
 /// # Safety
 ///
 /// As for `dispatch`; and `result` is valid for reads.
@@ -153,30 +141,25 @@ unsafe extern "C" fn returned<T: Routines>(
     }
 }
 
-/// The C completion routine.
-///
 /// # Safety
 ///
-/// `this` is as for `dispatch`. `result` is valid for reads. `request` is the handle of a request
-/// that has come back to the driver, its sender.
+/// `this` is as for `dispatch`. `result` is valid for reads. `request` is the handle of a request that has come back
+/// to the driver, its sender.
 unsafe extern "C" fn completed<T: Routines>(
     this: *mut c_void,
     request: abi::d2d_handle,
     result: *const abi::d2d_result,
 ) -> c_int {
-    // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. The request has come
-    // back, and no `Packet` has the handle: the driver gave its `Packet` up when it sent the
-    // request. If it is the request of a handshake, the owner's library has sent it, and has made no
-    // `Packet` for it.
+    // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. The request has come back. No `Packet` has
+    // the handle: the driver gave its `Packet` up when it sent the request, and the owner's library made none for a
+    // handshake.
     let (this, completed) = unsafe { (driver::<T>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
-    // The driver has either kept the `Packet` or dropped it. Dropping it has freed the request, unless the
-    // driver is leaving: then `d2d_unregister` frees the request.
+    // If the driver has not kept the `Packet`, its drop has freed the request. If the driver is leaving,
+    // `d2d_unregister` frees it.
     abi::D2D_MORE_PROCESSING_REQUIRED as c_int
 }
 
-/// The C cancel routine.
-///
 /// # Safety
 ///
 /// `this` is as for `dispatch`.
