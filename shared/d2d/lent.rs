@@ -2,24 +2,18 @@
 
 //! Lent memory: memory of one side of a context that the other side uses, too, such as a ring.
 //!
-//! C type: `struct d2d_lent`. Each side can lend one piece of memory to the other side. The piece
-//! is a structure that the pair declares in `lent` of [`pair!`](crate::pair!), or several of them
-//! in a row. A side lends its memory in the handshake
-//! ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`) by a [`Lending`]. The `Lending`
-//! keeps the memory until the other side cannot use it any more. So nobody has to take the memory
-//! back, and no lock protects the access:
+//! C type: `struct d2d_lent`. Each side can lend one piece of memory in the handshake
+//! ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`): a structure that the pair declares in `lent` of
+//! [`pair!`](crate::pair!), or several in a row. The [`Lending`] keeps the memory until the other side cannot use it
+//! any more:
 //!
 //! - The owner uses the peer's memory only while it is inside the peer
 //!   ([`PeerCall::lent`](crate::link::PeerCall::lent)). The peer cannot detach meanwhile.
-//! - The peer uses the owner's memory by its link ([`PeerLink::lent`](crate::link::PeerLink::lent)).
-//!   The owner keeps that memory until it is unloaded, as it keeps the context.
+//! - The peer uses the owner's memory by its link ([`PeerLink::lent`](crate::link::PeerLink::lent)). The owner keeps
+//!   that memory until it is unloaded.
 //!
-//! A request can say which of the lent values it is about: its `user_buffer` points to the value
-//! ([`UserBuffer`]).
-//!
-//! Lent memory consists of atomic variables only ([`Memory`]). Any thread of either side may read
-//! and write them at any time, in any execution context. What the other side has written may be
-//! anything: check it before you rely on it.
+//! Lent memory consists of atomic variables only ([`Memory`]). Any thread of either side may read and write them at
+//! any time, in any execution context. Check what you read: the other side may have written anything.
 
 use crate::{
     abi,
@@ -42,9 +36,7 @@ use kernel::{
     }, //
 };
 
-/// A type of which lent memory can consist.
-///
-/// [`pair!`](crate::pair!) implements it for the structures in its `lent`.
+/// A type of which lent memory can consist. [`pair!`](crate::pair!) implements it for the structures in its `lent`.
 ///
 /// # Safety
 ///
@@ -89,7 +81,6 @@ pub fn zeroed<T: Memory>() -> impl Init<T> {
     }
 }
 
-/// Returns the hash of the type of which lent memory consists.
 const fn hash<T: Memory>() -> u64 {
     const {
         assert_described::<T>();
@@ -98,32 +89,29 @@ const fn hash<T: Memory>() -> u64 {
     }
 }
 
-/// What keeps lent memory.
 trait Keeper: Send + Sync {}
 
 impl<T: Send + Sync> Keeper for T {}
 
-/// Memory that a driver lends, and a reference that keeps the memory.
+/// Memory that a driver lends, and what keeps the memory.
 ///
 /// # Invariants
 ///
-/// `lent` is the memory of a value, or of a slice of values, of a type that implements [`Memory`]. The
-/// values exist as long as `keeper`.
+/// `lent` is the memory of a value, or of a slice of values, of a type that implements [`Memory`]. The values exist as
+/// long as `keeper`.
 pub struct Lending {
     lent: abi::d2d_lent,
     #[expect(dead_code, reason = "keeps the memory")]
     keeper: Arc<dyn Keeper>,
 }
 
-// SAFETY: The memory may be used by any thread, and what keeps it is `Send` and `Sync`.
+// SAFETY: Any thread may use the memory, and what keeps it is `Send` and `Sync`.
 unsafe impl Send for Lending {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for Lending {}
 
 impl Lending {
     /// Lends the part of `memory` that `part` returns, such as a field of it. Any context.
-    ///
-    /// The driver keeps a reference to `memory` if it uses the memory itself.
     pub fn new<M, T>(memory: Arc<M>, part: impl FnOnce(&M) -> &T) -> Self
     where
         M: Send + Sync + 'static,
@@ -132,7 +120,7 @@ impl Lending {
         Self::slice(memory, |memory| core::slice::from_ref(part(memory)))
     }
 
-    /// Lends the part of `memory` that `part` returns, such as the elements of a vector. Any context.
+    /// As [`Lending::new`], for a slice, such as the elements of a vector.
     pub fn slice<M, T>(memory: Arc<M>, part: impl FnOnce(&M) -> &[T]) -> Self
     where
         M: Send + Sync + 'static,
@@ -144,26 +132,20 @@ impl Lending {
             size: size_of_val(values) as u64,
             hash: hash::<T>(),
         };
-        // INVARIANT: The values borrow the content of the `Arc`. While `keeper` exists, the content does not
-        // move, and nobody uses it by mutable reference.
+        // INVARIANT: The values borrow the content of the `Arc`. While `keeper` exists, the content does not move, and
+        // nobody uses it by mutable reference.
         Self {
             lent,
             keeper: memory,
         }
     }
 
-    /// Returns what an endpoint states of lent memory.
     #[doc(hidden)]
     pub fn as_raw(lending: Option<&Self>) -> abi::d2d_lent {
         lending.map_or(NOTHING, |lending| lending.lent)
     }
 
-    /// Makes the `user_buffer` that points to `value`, which the driver `driver` lends by `lending`.
-    /// Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`DriverRef::user_buffer`](crate::driver::DriverRef::user_buffer).
+    /// Makes the `user_buffer` that points to `value`, which `driver` lends by `lending`. Any context.
     #[doc(hidden)]
     pub fn user_buffer<T: Memory>(
         lending: Option<&Self>,
@@ -181,12 +163,9 @@ impl Lending {
     }
 }
 
-/// The address of a value that a driver lends. The driver sends it as the `user_buffer` of a
-/// request: see [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer).
-///
-/// A `UserBuffer` does not keep the memory, and may outlive it. The receiver compares the address
-/// with the addresses of the values that are lent to this receiver. It then uses the value as any
-/// lent memory.
+/// The address of a value that a driver lends, for
+/// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer). It does not keep the memory, and may outlive
+/// it: the receiver uses the value only if it is lent to this receiver.
 ///
 /// # Invariants
 ///
@@ -205,7 +184,6 @@ impl UserBuffer {
     }
 }
 
-/// Returns which of `values` begins at this address.
 pub(crate) fn index_of<T: Memory>(values: &[T], address: usize) -> Option<usize> {
     const { assert!(size_of::<T>() > 0, "lent memory must have a size") };
     let offset = address.wrapping_sub(values.as_ptr().addr());
@@ -213,7 +191,6 @@ pub(crate) fn index_of<T: Memory>(values: &[T], address: usize) -> Option<usize>
     (offset % size_of::<T>() == 0 && index < values.len()).then_some(index)
 }
 
-/// No lent memory.
 #[doc(hidden)]
 pub const NOTHING: abi::d2d_lent = abi::d2d_lent {
     memory: core::ptr::null_mut(),
@@ -242,10 +219,6 @@ unsafe impl Send for Lent {}
 unsafe impl Sync for Lent {}
 
 impl Lent {
-    /// Checks what the other side states of its lent memory. Any context.
-    ///
-    /// # Errors
-    ///
     /// `EFAULT`, with a line in the name of `driver`, if the memory is empty or cannot be read.
     pub(crate) fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result<Self> {
         let Some(memory) = NonNull::new(lent.memory.cast::<u8>()) else {
@@ -259,7 +232,7 @@ impl Lent {
         let Some(size) = size else {
             return Err(refuse!(driver, "bad-lent-memory", EFAULT, bytes: lent.size));
         };
-        // INVARIANT: `size` fits in an `isize`, as checked above.
+        // INVARIANT: `size` fits in an `isize`.
         Ok(Self(Some(Piece {
             memory,
             size,
@@ -267,17 +240,7 @@ impl Lent {
         })))
     }
 
-    /// Returns the lent values. Any context.
-    ///
-    /// # Errors
-    ///
-    /// Each prints a line in the name of `driver`:
-    ///
-    /// - `ENODATA` if nothing is lent.
-    /// - `EPROTOTYPE` if the memory consists of another type.
-    /// - `EMSGSIZE` if the memory has no room for a `T`.
-    /// - `EFAULT` if the memory is misaligned.
-    ///
+    /// Returns the lent values. The errors are those of [`PeerCall::lent`](crate::link::PeerCall::lent). Any context.
     /// # Safety
     ///
     /// The memory exists for `'a`.
@@ -301,10 +264,9 @@ impl Lent {
         if !memory.is_aligned() {
             return Err(refuse!(driver, "bad-lent-memory", EFAULT, bytes: piece.size));
         }
-        // SAFETY: The caller says that the memory exists. By the contract of `struct d2d_lent`,
-        // memory with this hash consists of values of this type, and both sides access them as
-        // atomic variables only. Any bytes are a value. The values are aligned, and by the type
-        // invariants they are not too many for a slice.
+        // SAFETY: By the caller, the memory exists. By the contract of `struct d2d_lent`, memory with this hash
+        // consists of values of this type, and both sides access them as atomic variables only. They are aligned, and
+        // by the type invariants not too many for a slice.
         Ok(unsafe { core::slice::from_raw_parts(memory.as_ptr(), count) })
     }
 }

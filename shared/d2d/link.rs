@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The links. A link is the object with which one side calls the other, and uses the queues of their
-//! context.
+//! The links.
 //!
-//! A call from the peer into the owner needs no protection. The peer's module imports the owner's
-//! symbols, so the kernel does not unload the owner before the peer. A call from the owner into the
-//! peer runs under rundown protection: detaching waits until no thread is inside the peer.
+//! A peer calls its owner without protection: the peer's module imports the owner's symbols, so the kernel unloads the
+//! peer first. An owner calls its peer under rundown protection: detaching waits until no thread is inside the peer.
 
 use crate::{
     context::Context,
@@ -43,41 +41,37 @@ use kernel::{
 
 /// What the two drivers of a pair have agreed on.
 pub trait Pair: Sized + 'static {
-    /// Operations of the owner.
+    /// The owner's operations.
     type Owner: Interface<Link = OwnerLink<Self>>;
-    /// Operations of the peer.
+    /// The peer's operations.
     type Peer: Interface<Link = PeerLink<Self>>;
     /// The owner's block of data, at most `D2D_DATA_SIZE` bytes.
     type OwnerData: Plain;
-    /// The peer's block of data, at most `D2D_DATA_SIZE` bytes. The owner zeroes it before each
-    /// handshake.
+    /// The peer's block of data, at most `D2D_DATA_SIZE` bytes. The owner zeroes it before each handshake.
     type PeerData: Plain;
-    /// The block of data that both share, at most `D2D_DATA_SIZE` bytes. It is zeroed when the
-    /// owner is loaded, and keeps its contents when a peer detaches.
+    /// The block of data that both share, at most `D2D_DATA_SIZE` bytes. It is zeroed when the owner is loaded, and
+    /// keeps its contents when a peer detaches.
     type Shared: Plain;
 }
 
 impl<P: Pair> Context<P> {
-    /// Runs `f` on the owner's data, with the lock of the data held and interrupts disabled. Any
-    /// context.
+    /// Runs `f` on the owner's data, with the lock of the data held and interrupts disabled. Any context.
     pub fn with_owner_data<R>(&self, f: impl FnOnce(&mut P::OwnerData) -> R) -> R {
         self.with_block::<OWNER, _, _>(f)
     }
 
-    /// Runs `f` on the peer's data, with the lock of the data held and interrupts disabled. Any
-    /// context.
+    /// As [`Context::with_owner_data`], for the peer's data.
     pub fn with_peer_data<R>(&self, f: impl FnOnce(&mut P::PeerData) -> R) -> R {
         self.with_block::<PEER, _, _>(f)
     }
 
-    /// Runs `f` on the block that both sides share, with the lock of the data held and interrupts
-    /// disabled. Any context.
+    /// As [`Context::with_owner_data`], for the block that both sides share.
     pub fn with_shared<R>(&self, f: impl FnOnce(&mut P::Shared) -> R) -> R {
         self.with_block::<SHARED, _, _>(f)
     }
 }
 
-/// The owner's link of a context, whether the context has a peer or not.
+/// The owner's link of a context.
 #[pin_data]
 pub struct OwnerLink<P: Pair> {
     context: Context<P>,
@@ -109,12 +103,10 @@ impl<P: Pair> OwnerLink<P> {
         self.context.to_owner()
     }
 
-    /// Makes an event the doorbell of the queue from the peer, or removes the doorbell. Any
-    /// context.
+    /// Makes an event the doorbell of the queue from the peer, or removes the doorbell. Any context.
     ///
-    /// The event is set when an item is put on the empty queue. If the queue is not empty, this call
-    /// sets the event, too. A side that takes all items each time that the doorbell rings misses
-    /// none. A doorbell whose event is closed does not ring.
+    /// The event is set when an item is put on the empty queue. If the queue is not empty, this call sets the event,
+    /// too. So a side that takes all items each time misses none. A doorbell whose event is closed does not ring.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
@@ -129,13 +121,12 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.enter().map(PeerCall).ok_or(ESHUTDOWN)
     }
 
-    /// Returns how many calls into the peer there were, and how many run now. If calls begin or end
-    /// meanwhile, both numbers are approximate. Any context.
+    /// Returns how many calls into the peer there were, and how many run now, both approximately. Any context.
     pub fn peer_calls(&self) -> (u64, u64) {
         self.peer.count()
     }
 
-    /// Opens the link: from now on, [`OwnerLink::peer`] enters the peer of `endpoint`. Any context.
+    /// Makes [`OwnerLink::peer`] enter the peer of `endpoint`. Any context.
     ///
     /// # Errors
     ///
@@ -144,15 +135,13 @@ impl<P: Pair> OwnerLink<P> {
         self.peer.open(endpoint)
     }
 
-    /// Closes the link: refuses new calls into the peer, and waits until no thread is inside it. If
-    /// that takes more than 100 ms, calls `end_waits` again and again to end the waits of the
-    /// peer's operations. Then clears the peer's doorbell. May sleep.
+    /// Refuses new calls into the peer, and waits until no thread is inside it. After 100 ms, calls `end_waits` again
+    /// and again. Then clears the peer's doorbell. May sleep.
     ///
     /// # Safety
     ///
-    /// The caller has opened the link, closes it once, and is not inside the peer. Otherwise another
-    /// thread may open the link meanwhile, and threads may be inside the peer when this returns. The
-    /// owner then lets the peer's module be unloaded.
+    /// The caller has opened the link, closes it once, and is not inside the peer. Otherwise threads may be inside the
+    /// peer when this returns, and the peer's module may be unloaded.
     pub unsafe fn close(&self, end_waits: impl Fn()) {
         self.peer.close_and_end_waits(end_waits);
         self.outgoing().set_doorbell(None);
@@ -167,8 +156,7 @@ impl<P: Pair> Link for OwnerLink<P> {
     }
 }
 
-/// Proof that the owner's thread is inside the peer. If code passes it to `mem::forget`, the
-/// peer can never detach.
+/// Proof that the owner's thread is inside the peer. If code passes it to `mem::forget`, the peer can never detach.
 #[must_use = "the peer can detach as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 
@@ -179,17 +167,12 @@ impl<P: Pair> PeerCall<'_, P> {
         self.0.caller()
     }
 
-    /// Returns the value that the peer lends. The value consists of atomic variables: see
-    /// [`lent`](crate::lent). Any context.
+    /// Returns the value that the peer lends: see [`lent`](crate::lent). Any context.
     ///
     /// # Errors
     ///
-    /// Each prints a line:
-    ///
-    /// - `ENODATA` if the peer lends nothing.
-    /// - `EPROTOTYPE` if the peer's memory consists of another type.
-    /// - `EMSGSIZE` if the memory has no room for a `T`.
-    /// - `EFAULT` if the memory is misaligned.
+    /// Each prints a line: `ENODATA` if the peer lends nothing, `EPROTOTYPE` if its memory consists of another type,
+    /// `EMSGSIZE` if the memory has no room for a `T`, `EFAULT` if the memory is misaligned.
     pub fn lent<T: Memory>(&self) -> Result<&T> {
         self.lent_slice().map(|values| &values[0])
     }
@@ -204,7 +187,7 @@ impl<P: Pair> PeerCall<'_, P> {
     }
 }
 
-/// The peer's link of a context that it has adopted.
+/// The peer's link of a context.
 pub struct PeerLink<P: Pair> {
     context: Context<P>,
     owner: Endpoint<P::Owner>,
@@ -215,13 +198,13 @@ impl<P: Pair> Link for PeerLink<P> {
 
     #[inline]
     fn of(storage: &PeerLinkStorage<P>) -> Option<&Self> {
-        // SAFETY: By the type invariants of `PeerLinkStorage`, `current` is null or points to the link.
-        // That link does not change any more, and lives as long as `storage`.
+        // SAFETY: By the type invariants of `PeerLinkStorage`, `current` is null or points to the link, which does not
+        // change any more, and lives as long as `storage`.
         unsafe { AtomicWord::load_acquire(&storage.current).as_ref() }
     }
 }
 
-/// Where a peer keeps its link, once it has one.
+/// Where a peer keeps its link.
 ///
 /// # Invariants
 ///
@@ -229,15 +212,14 @@ impl<P: Pair> Link for PeerLink<P> {
 #[pin_data]
 pub struct PeerLinkStorage<P: Pair> {
     link: SetOnce<PeerLink<P>>,
-    /// The address of the link, which each call of an operation reads. Reading the `SetOnce` would be too
-    /// slow: it calls a helper in C.
+    /// The address of the link, for each call of an operation: reading the `SetOnce` calls a helper in C, and is too
+    /// slow.
     current: Atomic<*mut PeerLink<P>>,
     #[pin]
     _pin: PhantomPinned,
 }
 
 impl<P: Pair> PeerLinkStorage<P> {
-    /// Makes a storage without a link.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         // INVARIANT: `current` is null.
         try_pin_init!(Self {
@@ -247,12 +229,12 @@ impl<P: Pair> PeerLinkStorage<P> {
         })
     }
 
-    /// Keeps the link, unless the storage has one. Returns whether it keeps this one. Any context.
+    /// Keeps the link, and returns true, unless the storage has one. Any context.
     pub(crate) fn keep(&self, link: PeerLink<P>) -> bool {
         let is_first = self.link.populate(link);
         if is_first {
             let link = self.link.as_ref().map(core::ptr::from_ref);
-            // INVARIANT: `new` makes only pinned storages, so the link in this storage does not move.
+            // INVARIANT: The storage is pinned by `new`, so the link does not move.
             self.current.store(
                 link.map_or(core::ptr::null_mut(), <*const _>::cast_mut),
                 Release,
@@ -282,12 +264,7 @@ impl<P: Pair> PeerLink<P> {
         self.context.to_peer()
     }
 
-    /// Makes an event the doorbell of the queue from the owner, or removes the doorbell. Any
-    /// context.
-    ///
-    /// The event is set when an item is put on the empty queue. If the queue is not empty, this call
-    /// sets the event, too. A side that takes all items each time that the doorbell rings misses
-    /// none. A doorbell whose event is closed does not ring.
+    /// As [`OwnerLink::set_doorbell`], for the queue from the owner.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
@@ -298,17 +275,11 @@ impl<P: Pair> PeerLink<P> {
         self.owner.caller()
     }
 
-    /// Returns the value that the owner lends. The value consists of atomic variables: see
-    /// [`lent`](crate::lent). Any context.
+    /// Returns the value that the owner lends: see [`lent`](crate::lent). Any context.
     ///
     /// # Errors
     ///
-    /// Each prints a line:
-    ///
-    /// - `ENODATA` if the owner lends nothing.
-    /// - `EPROTOTYPE` if the owner's memory consists of another type.
-    /// - `EMSGSIZE` if the memory has no room for a `T`.
-    /// - `EFAULT` if the memory is misaligned.
+    /// Those of [`PeerCall::lent`].
     pub fn lent<T: Memory>(&self) -> Result<&T> {
         self.lent_slice().map(|values| &values[0])
     }

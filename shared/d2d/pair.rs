@@ -2,7 +2,7 @@
 
 //! The declaration of a pair.
 
-/// Declares a pair, once for both drivers and for both languages.
+/// Declares a pair, for both drivers and for both languages.
 ///
 /// ```ignore
 /// pair! {
@@ -55,62 +55,54 @@
 /// This declaration makes:
 ///
 /// - the type `ThermoPair`, which implements [`Pair`](crate::link::Pair);
-/// - the structures, which are `repr(C)` and [`Plain`](crate::interface::Plain). `Limits` is an alias of a
-///   structure `thermo_limits`, and messages of the compiler have that name;
-/// - an [`ItemKind`](crate::queue::ItemKind) and a [`ControlCode`](crate::control_code::ControlCode) for
-///   each constant;
-/// - for the event, the constant `HOT`, a [`PairEvent`](crate::event::PairEvent);
+/// - the structures, which are `repr(C)` and [`Plain`](crate::interface::Plain). `Limits` is an alias of a structure
+///   `thermo_limits`, and messages of the compiler have that name;
+/// - an [`ItemKind`](crate::queue::ItemKind) and a [`ControlCode`](crate::control_code::ControlCode) for each
+///   constant;
+/// - the constant `HOT`, a [`PairEvent`](crate::event::PairEvent);
 /// - for each side, what [`interface!`](crate::interface!) makes;
-/// - the C header. In it, the structure is called `struct thermo_limits`, the kind `THERMO_KIND_DEGREES`, the
-///   code `THERMO_IOCTL_COUNT`, the event `THERMO_EVENT_HOT`, and the tables `struct thermo_owner_ops` and
-///   `struct thermo_peer_ops`. The build writes the header beside the object of the crate, under the name of
-///   the crate.
+/// - the C header, with `struct thermo_limits`, `THERMO_KIND_DEGREES`, `THERMO_IOCTL_COUNT`, `THERMO_EVENT_HOT`,
+///   `struct thermo_owner_ops` and `struct thermo_peer_ops`. The build writes it beside the object of the crate, under
+///   the name of the crate.
 ///
-/// The hashes of both tables cover the declaration, with the names, types and offsets of all fields and
-/// the names and types of all arguments. The hashes leave out a structure that no block of data,
-/// kind, code or operation uses. If the hashes of two drivers differ, one driver refuses the other by
-/// `EBADR` and the reason `bad-prefix`. If the major versions differ, the errno is `EPROTO`. A driver
-/// accepts a newer or older minor version of its own declaration, with one exception: see below.
+/// The hashes of both tables cover the names, types and offsets of all fields, and the names and types of all
+/// arguments. They leave out a structure that no block of data, kind, code or operation uses. If the hashes of two
+/// drivers differ, one driver refuses the other by `EBADR` and the reason `bad-prefix`. If the major versions differ,
+/// the errno is `EPROTO`.
 ///
 /// # Events
 ///
-/// `events { ... }` behind `codes` may be left out. Each driver of the pair can have one event of each
-/// declared name. The event is called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent). The
-/// declared name has at most 31 bytes. Events that no other driver uses need no declaration.
+/// `events { ... }` behind `codes` may be left out. Each driver of the pair can have one event of each declared name,
+/// which has at most 31 bytes. The event is called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent).
 ///
 /// # Lent memory
 ///
-/// `lent { ... }` behind `structs` has the structures of which [lent memory](crate::lent) consists.
-/// They are declared as those in `structs`. But each field is an atomic variable (`Atomic<u64>` and
-/// the like, which are `u64` in C), an array of these, or another such structure. Each structure
-/// has a hash of its own. When one side uses the memory of the other, the library compares the
-/// hashes of both sides.
+/// `lent { ... }` behind `structs` has the structures of which [lent memory](crate::lent) consists. Each field is an
+/// atomic variable (`Atomic<u64>` and the like, which are `u64` in C), an array of these, or another such structure.
+/// When one side uses the memory of the other, the library compares the structure's hashes of both sides.
 ///
 /// # Growing
 ///
-/// A pair grows by appending in a new minor version. Operations may be appended to either side.
-/// Kinds, control codes and events may be appended with the attribute `#[since = MINOR]`. So may
-/// fields, but only to the end of a block of data. A driver of an older minor version goes on
-/// working with one of a newer version, as owner and as peer. There is one exception: a block of
-/// data of an older owner may lack a field that the peer knows. Then the peer refuses the owner's
-/// context (`bad-data-size`). A call of an operation that the other side does not have fails with
-/// `EOPNOTSUPP`. The payload of an item and the input and output of a request never change.
+/// A pair grows by appending in a new minor version. Operations may be appended to either side. Kinds, control codes
+/// and events may be appended with the attribute `#[since = MINOR]`, and so may fields at the end of a block of data.
+/// Drivers of an older and a newer minor version work with each other, with one exception: if a block of data of an
+/// older owner lacks a field that the peer knows, the peer refuses the owner's context (`bad-data-size`). A call of an
+/// operation that the other side does not have fails with `EOPNOTSUPP`. The payload of an item and the input and
+/// output of a request never change.
 ///
-/// A baseline shows that no released version has changed. Keep the generated C header of each
-/// released version. Name the latest of these files in a line `baseline` behind the line `version`:
+/// Keep the generated C header of each released version. Name the latest one in a line `baseline` behind the line
+/// `version`:
 ///
 /// ```ignore
 /// version: (1, 1),
 /// baseline: include_str!("thermo-1.0.h"),
 /// ```
 ///
-/// Then the compiler refuses a pair in which something of the baseline is changed or missing. It
-/// also refuses a pair in which something was appended without a new minor version. A new major
-/// version may change everything.
+/// Then the compiler refuses a pair in which something of the baseline is changed or missing, or something was
+/// appended without a new minor version. A new major version may change everything.
 ///
-/// A crate declares one pair. Each type must implement
-/// [`Described`](crate::declaration::Described). Numbers, the structures of the pair, and arrays of
-/// these implement it. The compiler also refuses
+/// A crate declares one pair. Each type must implement [`Described`](crate::declaration::Described), as numbers, the
+/// structures of the pair, and arrays of these do. The compiler also refuses
 ///
 /// - two kinds or two codes with the same number;
 /// - two events with the same name;
@@ -225,8 +217,8 @@ macro_rules! pair {
         $(
             $crate::__private::paste! {
                 $(#[doc = $struct_doc])*
-                // A kernel with CFI compares the names of structures in the type of a function, so
-                // the structure has the same name as in C. An alias has no name there.
+                // A kernel with CFI compares the names of structures in the type of a function, and an alias has no
+                // name there. So the structure has the same name as in C.
                 #[allow(non_camel_case_types)]
                 #[derive(
                     $crate::__private::Clone,
@@ -346,8 +338,7 @@ macro_rules! pair {
                     )*)?],
                 }
                 .checked();
-            /// The hashes of the minor versions of [`Self::DECLARATION`], which the chains of both
-            /// sides include.
+            /// The hashes of the minor versions of [`Self::DECLARATION`], for the chains of both sides.
             $vis const VERSIONS: &'static [u64] =
                 &$crate::fingerprint::versions::<{ $minor + 1 }>(&Self::DECLARATION);
             /// The C header of an older version, if the pair has a baseline.
