@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's functions in C that take no pointer, and for which the kernel crate has no
-//! abstraction that the library can use. `d2d` and `d2d_owner` each compile this file as a private module.
+//! The kernel's C functions that take no pointer, and that the kernel crate does not wrap as the library needs them.
+//! `d2d` and `d2d_owner` each compile this file as a private module.
 
 use kernel::{
     bindings,
@@ -18,10 +18,9 @@ macro_rules! kernel_calls {
         #[allow(non_snake_case, reason = "they have the names that they have in C")]
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The function takes no pointer, so no argument makes it use wrong memory.
-            // `capable` checks its number, and calls `BUG` for a wrong one. The other functions take
-            // any number. As with the kernel crate's safe functions that sleep, the execution
-            // context is the caller's duty, but not one of memory safety.
+            // SAFETY: The function takes no pointer. `capable` calls `BUG` for a wrong number; the other functions
+            // take any number. A wrong execution context does not break memory safety: the kernel crate's safe
+            // functions that sleep leave it to the caller, too.
             unsafe { bindings::$name($($argument),*) }
         }
     )*};

@@ -5,12 +5,10 @@
 use crate::word::AtomicWord;
 use kernel::sync::atomic::Atomic;
 
-/// 1 once the driver leaves. When the driver unregisters, the owner closes its events and frees its
-/// requests.
 static HAS_BEGUN: Atomic<u64> = Atomic::new(0);
 
-/// Notes that the driver leaves. From then on, dropping an event or a request does not call the
-/// owner. Any context.
+/// Notes that the driver leaves. From then on, dropping an event or a request does not call the owner: the owner
+/// closes and frees them when the driver unregisters. Any context.
 #[doc(hidden)]
 pub fn note_begun() {
     u64::store_release(&HAS_BEGUN, 1);

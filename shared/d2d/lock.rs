@@ -2,19 +2,16 @@
 
 //! The spinlock of the library's own data, taken in any context as by `spin_lock_irqsave()`.
 //!
-//! The kernel crate's `SpinLockIrq` counts how often interrupts were disabled, so its guards may be
-//! dropped in any order. Taking it costs about one and a half times as much as taking this lock. A
-//! guard of this lock restores the interrupt flag that it found. So this guard and all others that
-//! disable interrupts must be dropped in the reverse order of their making. Otherwise interrupts
-//! are enabled while a `LocalInterruptDisabled` still lives. The type does not enforce that order.
-//! So on kernels that have `LocalInterruptDisabled`, no driver can name the type: `d2d` and
-//! `d2d_owner` each compile this file as a private module. Both crates keep to the order, and call
-//! no code of a driver with such a lock held.
+//! The kernel crate's `SpinLockIrq` allows its guards to be dropped in any order, and costs about one and a half times
+//! as much. A guard of this lock restores the interrupt flag that it found. So this guard and all others that disable
+//! interrupts must be dropped in the reverse order of their making, or interrupts are enabled while a
+//! `LocalInterruptDisabled` still lives. The type does not enforce that order. So no driver can name it: `d2d` and
+//! `d2d_owner` each compile this file as a private module. Both keep to the order, and call no code of a driver with
+//! such a lock held.
 //!
-//! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels,
-//! `d2d_kernel` compiles this file, too, and gives drivers the type under the name `SpinLockIrq`
-//! (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in another order can hang the
-//! machine, but does not let two threads use the data.
+//! Kernels before 7.3 have neither type. For these, `d2d_kernel` gives drivers this lock under the name `SpinLockIrq`
+//! (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in another order can hang the machine, but does
+//! not let two threads use the data.
 
 use kernel::{
     bindings,
@@ -29,8 +26,7 @@ use kernel::{
     }, //
 };
 
-/// The backend that makes a [`Lock`] of a C `spinlock_t`, with interrupts disabled while it is
-/// held.
+/// The backend of an [`IrqLock`], a C `spinlock_t`.
 #[allow(unreachable_pub, reason = "`d2d_kernel` makes it public")]
 pub struct IrqSave;
 
@@ -48,8 +44,7 @@ macro_rules! new_irq_lock {
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use new_irq_lock;
 
-/// Returns the raw lock that a `spinlock_t` consists of. `d2d.h` refuses PREEMPT_RT, where that is
-/// not so.
+/// `d2d.h` refuses PREEMPT_RT, where a `spinlock_t` does not consist of a raw lock.
 fn raw(lock: *mut bindings::spinlock_t) -> *mut bindings::raw_spinlock_t {
     lock.cast()
 }
@@ -66,8 +61,7 @@ unsafe impl Backend for IrqSave {
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) {
-        // SAFETY: The caller provides memory for the lock, and a name and a class that live as long
-        // as the lock.
+        // SAFETY: The caller provides memory for the lock, and a name and a class that live as long as the lock.
         unsafe { bindings::__spin_lock_init(lock, name, key) }
     }
 
@@ -88,7 +82,7 @@ unsafe impl Backend for IrqSave {
         unsafe { bindings::_raw_spin_unlock_irqrestore(raw(lock), *flags) }
     }
 
-    /// Does nothing: only `lock` makes a guard, so the lock is held.
+    /// Only `lock` makes a guard, so the lock is held.
     #[inline]
     unsafe fn assert_is_held(_lock: *mut Self::State) {}
 }

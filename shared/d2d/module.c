@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a module has once. If the module has several roles, it links the crate d2d once for each
- * role, and all these copies use the same variables. Only Rust code accesses the variables.
+ * What a module has once, even if it has several roles and links the crate d2d once for each.
+ * Only Rust code accesses the variables.
  */
 #include "d2d_device.h"
 #include "module.h"

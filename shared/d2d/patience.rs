@@ -2,9 +2,7 @@
 
 //! Waiting for a thread that may itself be waiting for an event or a request.
 //!
-//! The library waits for the routines of a driver that leaves. They get some time to return by
-//! themselves. Then the library ends their waits, again and again, because a routine may begin another
-//! wait.
+//! After some time, the library ends the thread's waits, again and again, because the thread may begin another wait.
 
 use kernel::{
     prelude::*,
@@ -14,14 +12,13 @@ use kernel::{
     }, //
 };
 
-/// Makes roles of the module leave. That ends the waits for the events and requests of these roles. Code of
-/// another role may be in such a wait. May sleep.
+/// Makes roles of the module leave, which ends all waits for their events and requests. May sleep.
 pub type LeaveRoles = KBox<dyn Fn() + Send + Sync>;
 
-/// How many milliseconds a routine gets to return by itself.
+/// Milliseconds.
 const LIMIT: u32 = 10;
 
-/// Counts the rounds of a loop that waits for a routine.
+/// Counts the rounds of a loop that waits for a thread.
 pub struct Patience(u32);
 
 impl Patience {
@@ -31,8 +28,7 @@ impl Patience {
         Self(0)
     }
 
-    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits` to end the
-    /// waits of the routine. May sleep.
+    /// Sleeps for a millisecond. After [`LIMIT`] calls, each call first runs `end_waits`. May sleep.
     pub fn sleep(&mut self, end_waits: impl FnOnce()) {
         if self.0 >= LIMIT {
             end_waits();

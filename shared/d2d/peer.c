@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The functions by which a peer in Rust calls its owner, and the static keys of its hot steps.
- * Only peers link this file: an owner defines functions of the same names. A peer in C gets them
- * from D2D_OWNER().
+ * An owner defines functions of the same names, and a peer in C gets them from D2D_OWNER().
  */
 #include "d2d_table.h"
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * C functions for shared/d2d/readers.rs: they use macros and inline functions of
- * include/linux/srcu.h, which Rust cannot call.
- */
+/* Functions for shared/d2d/readers.rs that use macros and inline functions of linux/srcu.h. */
 #include <linux/completion.h>
 #include <linux/jiffies.h>
 #include <linux/minmax.h>
@@ -21,13 +18,11 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 }
 
 /*
- * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the
- * kernel does where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses
- * this_cpu_inc(). synchronize_srcu() works with both: it only requires that no grace period of
- * RCU begins and ends during the increment. An atomic increment takes effect in one instruction,
- * so it meets this condition. Where this_cpu_inc() is not one instruction, it
- * disables interrupts or preemption. That costs more than an atomic operation: in User-Mode Linux,
- * two system calls.
+ * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the kernel
+ * does only where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere it uses this_cpu_inc(). Where
+ * this_cpu_inc() is not one instruction, it disables interrupts or preemption, which costs more: in
+ * User-Mode Linux, two system calls. synchronize_srcu() works with both: it only requires that no
+ * grace period of RCU begins and ends during the increment.
  *
  * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
  * srcu_read_lock_fast() tells lockdep too little to find this deadlock: a thread waits for readers,
@@ -56,11 +51,7 @@ void d2d_readers_leave(struct srcu_struct *srcu, struct srcu_ctr __percpu *count
 	atomic_long_inc(raw_cpu_ptr(&counters->srcu_unlocks));
 }
 
-/*
- * Returns how often a thread has entered, and how many threads are inside. The counters
- * may change meanwhile: both numbers are approximate. A thread's two increments are not
- * ordered, so its exit may be counted before its entry. Any context.
- */
+/* Both numbers are approximate: a thread's exit may be counted before its entry. Any context. */
 void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 {
 	u64 locks = 0, unlocks = 0;
@@ -81,7 +72,7 @@ void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 	*inside = locks > unlocks ? locks - unlocks : 0;
 }
 
-/* How long d2d_readers_wait() waits before it calls end_waits(), in milliseconds. */
+/* Milliseconds. */
 #define PATIENCE	100
 
 struct waiting {
@@ -101,14 +92,14 @@ static void wait_for_readers(struct work_struct *work)
 /*
  * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
  * again at intervals that double up to one second. A worker waits for the grace period, because
- * the kernel has no function that does so with a timeout. The calling thread calls end_waits()
- * itself. A work item that called end_waits() might never run: the workqueue runs a limited number
- * of items at a time, and all of these may be jobs that wait for that call. May sleep.
+ * the kernel has no function that does so with a timeout. The workqueue runs a limited number of
+ * items at a time. All of these may be jobs that wait for end_waits(), so the calling thread
+ * calls it. May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {
 	struct waiting waiting = { .srcu = srcu };
-	/* One more: the current jiffy may end at once. */
+	/* The current jiffy may end at once. */
 	unsigned long patience = msecs_to_jiffies(PATIENCE) + 1;
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
@@ -120,10 +111,7 @@ void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void 
 	queue_work(system_dfl_wq, &waiting.work);
 	while (!wait_for_completion_timeout(&waiting.done, patience)) {
 		end_waits(data);
-		/*
-		 * On a slow kernel, end_waits() may take longer than the interval. So make it
-		 * longer each time, to let other threads run.
-		 */
+		/* On a slow kernel, end_waits() may take longer than the interval. */
 		patience = min(2 * patience, msecs_to_jiffies(1000));
 	}
 	flush_work(&waiting.work);

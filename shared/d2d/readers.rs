@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts the threads inside a [`Rundown`](crate::rundown::Rundown) or inside the owner's exported
-//! functions. They are fast readers of the kernel's sleepable RCU.
+//! Counts the threads inside a [`Rundown`](crate::rundown::Rundown) or inside the owner's exported functions, as fast
+//! readers of SRCU.
 //!
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
 //!
-//! The kernel crate's `Srcu` has only the usual readers, which execute two memory barriers, each in
-//! a call. `srcu_read_lock_fast()` executes no barrier: the thread that waits for the readers bears the
-//! cost.
+//! The kernel crate's `Srcu` has only the usual readers, which execute two memory barriers. A fast reader executes
+//! none: the thread that waits for the readers bears the cost.
 
 use crate::{
     arch,
@@ -52,21 +51,19 @@ unsafe impl Sync for Readers {}
 
 #[allow(improper_ctypes, reason = "a type has empty parts without lockdep")]
 unsafe extern "C" {
-    /// Defined in `shared/d2d/readers.c`.
     unsafe fn d2d_readers_init(
         srcu: *mut bindings::srcu_struct,
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) -> c_int;
 
-    /// Defined in `shared/d2d/readers.c`.
     unsafe fn d2d_readers_wait(
         srcu: *mut bindings::srcu_struct,
         end_waits: unsafe extern "C" fn(*mut c_void),
         data: *mut c_void,
     );
 
-    /// Defined in `shared/d2d/readers.c`.
+    /// Defined in `shared/d2d/readers.c`, as the others.
     safe fn d2d_readers_count(readers: &Readers, entered: &mut u64, inside: &mut u64);
 }
 
@@ -79,8 +76,7 @@ impl Readers {
         // INVARIANT: `d2d_readers_init()` initializes `srcu` for fast readers.
         try_pin_init!(Self {
             srcu <- Opaque::try_ffi_init(|srcu| {
-                // SAFETY: `srcu` has room for a `struct srcu_struct`, and is pinned. Name and key
-                // are static.
+                // SAFETY: `srcu` has room for a `struct srcu_struct`, and is pinned. Name and key are static.
                 to_result(unsafe {
                     d2d_readers_init(srcu, name.as_char_ptr(), key.as_ptr())
                 })
@@ -92,20 +88,17 @@ impl Readers {
         self.srcu.get()
     }
 
-    /// Counts the calling thread as inside, and then reads `place`. The thread stays inside until it
-    /// drops the first result. If a thread changes `place` and then calls [`Readers::wait`], no thread
-    /// that has read the old value is inside when `wait` returns. Any context but NMI.
+    /// Counts the calling thread as inside, and then reads `place`. The thread stays inside until it drops the first
+    /// result. If a thread changes `place` and then calls [`Readers::wait`], no thread that has read the old value is
+    /// inside when `wait` returns. Any context but NMI.
     ///
-    /// If `tell_lockdep` is set, lockdep looks for deadlocks between this reader and threads that wait for
-    /// the readers: to lockdep, a reader is a lock that the thread holds. The exported functions do
-    /// not set it. Nearly all code runs inside an exported
-    /// function, so their reader would hide other readers from lockdep. When a thread takes a lock,
-    /// lockdep connects this lock only with the last lock that the thread has taken. If the last one
-    /// were the reader of an exported function, lockdep would not connect the new lock with a
-    /// reader that the thread has entered before.
+    /// If `tell_lockdep` is set, lockdep treats the reader as a lock that the thread holds, and finds deadlocks with
+    /// threads that wait for the readers. Lockdep connects a new lock only with the last lock that the thread has
+    /// taken. Nearly all code runs inside an exported function. The reader of this function would be that last lock,
+    /// and hide the others. So the exported functions do not set `tell_lockdep`.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
-        // INVARIANT: `readers_enter` has counted the thread in the counters that it returns.
+        // INVARIANT: `readers_enter` has counted the thread in these counters.
         let inside = Inside {
             readers: self,
             counters: arch::readers_enter(self, tell_lockdep),
@@ -119,10 +112,10 @@ impl Readers {
     ///
     /// # Safety
     ///
-    /// The calling thread has got `counters` by [`Inside::into_raw`] of these readers, with this
-    /// `tell_lockdep`. It passes them here once.
+    /// The calling thread has got `counters` by [`Inside::into_raw`] of these readers, with this `tell_lockdep`, and
+    /// passes them once.
     pub(crate) unsafe fn leave(&self, counters: *mut c_void, tell_lockdep: bool) {
-        // INVARIANT: The caller says that the thread was counted in these counters.
+        // INVARIANT: By the caller, the thread was counted in these counters.
         drop(Inside {
             readers: self,
             counters: counters.cast(),
@@ -131,8 +124,7 @@ impl Readers {
         });
     }
 
-    /// Returns how often a thread has entered, and how many threads are inside. If threads enter or leave
-    /// meanwhile, both numbers are approximate. Any context.
+    /// Returns how often a thread has entered, and how many threads are inside, both approximately. Any context.
     pub fn count(&self) -> (u64, u64) {
         let (mut entered, mut inside) = (0, 0);
         d2d_readers_count(self, &mut entered, &mut inside);
@@ -145,8 +137,7 @@ impl Readers {
         unsafe { bindings::synchronize_srcu(self.as_raw()) };
     }
 
-    /// As [`Readers::wait`]. If that takes more than 100 ms, calls `end_waits` again and again to
-    /// end the waits of the threads inside. May sleep.
+    /// As [`Readers::wait`]. After 100 ms, calls `end_waits` again and again. May sleep.
     pub fn wait_and_end_waits<F: Fn()>(&self, end_waits: F) {
         /// # Safety
         ///
@@ -157,8 +148,8 @@ impl Readers {
         }
 
         let data = core::ptr::from_ref(&end_waits).cast_mut().cast();
-        // SAFETY: The `struct srcu_struct` is initialized. `data` points to an `F` that lives until
-        // `d2d_readers_wait()` has returned. `call::<F>` is not called after that.
+        // SAFETY: `srcu` is initialized. `data` points to an `F` that lives until `d2d_readers_wait()` has returned,
+        // and `call::<F>` is not called after that.
         unsafe { d2d_readers_wait(self.as_raw(), call::<F>, data) };
     }
 }
@@ -166,15 +157,13 @@ impl Readers {
 #[pinned_drop]
 impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
-        // This does not use `warn_on!` of the kernel crate. That macro uses sources that the
-        // kernel's build generates, and a distribution may leave these out.
+        // Not `warn_on!`: it uses sources that the kernel's build generates, and that a distribution may leave out.
         if WARN_ON(self.count().1 > 0) {
-            // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory
-            // that a thread inside uses.
+            // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory that is used.
             self.wait();
         }
-        // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can
-        // enter a value that is being dropped.
+        // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can enter a value that
+        // is being dropped.
         unsafe { bindings::cleanup_srcu_struct(self.as_raw()) };
     }
 }
@@ -192,7 +181,7 @@ pub struct Inside<'a> {
 }
 
 impl Inside<'_> {
-    /// Keeps the thread counted as inside, until it passes the result to [`Readers::leave`].
+    /// Keeps the thread inside, until it passes the result to [`Readers::leave`].
     pub(crate) fn into_raw(self) -> *mut c_void {
         let counters = self.counters;
         core::mem::forget(self);

@@ -36,12 +36,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The promise of module `M`: before the kernel frees the module's text and data, the module drops
-/// what the library makes for it.
-///
-/// The library demands such a value to make what must not outlive the text and the data: registrations, files,
-/// and lists of jobs and devices. When the module drops its parts, the library empties these lists.
-/// Only the library makes this value, when a module is initialized. It never gives the value to a
+/// The promise of module `M`: before the kernel frees the module's text and data, the module drops what the library
+/// makes with this value, or empties it, if it is a list of jobs or devices. The library never gives the value to a
 /// driver.
 #[doc(hidden)]
 pub struct DropPromise<M>(PhantomData<fn(M)>);
@@ -59,20 +55,19 @@ impl<M> DropPromise<M> {
     ///
     /// # Safety
     ///
-    /// `M` is the module into which this crate is linked. All that is made with the result, or with
-    /// a copy of the result, is dropped before the kernel frees the module's text and data. A list
-    /// of jobs or devices need not be dropped if it is emptied.
+    /// `M` is the module into which this crate is linked. All that is made with the result, or with a copy of it, is
+    /// dropped before the kernel frees the module's text and data. It is enough to empty a list of jobs or devices.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-/// A registered driver. Dropping it detaches and unregisters the driver. The drop returns when no
-/// thread is inside the driver's code on behalf of the owner. May sleep.
+/// A registered driver. Dropping it detaches and unregisters the driver, and returns when no thread is inside the
+/// driver's code on behalf of the owner. May sleep.
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     raw_handle: abi::d2d_handle,
-    /// Makes all roles that the module has made before this one leave.
+    /// Makes the roles leave that the module has made before.
     leave_others: LeaveRoles,
 }
 
@@ -81,10 +76,6 @@ where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
     /// Registers the driver of module `M` with the owner. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// Those of `d2d_register` in `d2d.h`, and `ENOMEM`.
     pub(crate) fn new<M: ModuleMetadata>(
         promise: DropPromise<M>,
         driver: T,
@@ -95,9 +86,8 @@ where
         Shared::make_deferred(&shared).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = routines::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
-        // SAFETY: The routines are in the module's text, and the static keys are in its data.
-        // `promise` says that the registration is dropped before the kernel frees them. The
-        // registration keeps `shared`, with which the owner calls the routines.
+        // SAFETY: The routines are in the module's text, the static keys in its data. By `promise`, the registration
+        // is dropped before the kernel frees them. It keeps `shared`, with which the owner calls the routines.
         to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })
             .inspect_err(|_| shared.stop_deferred())?;
         shared.set_raw_handle(raw_handle);
@@ -108,24 +98,17 @@ where
         })
     }
 
-    /// Asks the owner to share a context. The owner sends a request to the driver's dispatch
-    /// routine. If that routine leaves the request pending, this returns success. If attaching
-    /// fails, this waits until [`Driver::deferred`] has returned. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// Those of `d2d_attach` in `d2d.h`, and what the driver completed the request with.
+    /// Asks the owner to share a context. Returns success, too, if the driver leaves the handshake pending. If
+    /// attaching fails, waits until [`Driver::deferred`] has returned. May sleep.
     pub(crate) fn ask_for_context(&self) -> Result {
         self.shared.note_asked();
         let result = to_result(safe_calls::d2d_attach(self.raw_handle));
         if result == Err(EINPROGRESS) {
-            // The handshake goes on when the driver completes the request.
             return Ok(());
         }
         if result.is_err() {
-            // The worker may have completed the request, and not called `note_handshake_result` yet. As the
-            // caller drops the registration next, the driver can leave now, which ends the worker's
-            // waits.
+            // The worker may not have called `note_handshake_result` yet. The caller drops the registration next, so
+            // the driver can leave now, which ends the worker's waits.
             self.end_waits();
             self.shared.flush_deferred(|| self.end_waits());
         }
@@ -135,19 +118,16 @@ where
 }
 
 impl<T: Driver> Registration<T> {
-    /// Returns what makes the driver leave.
     fn leaver(&self) -> Leaver {
         Leaver(self.raw_handle)
     }
 
-    /// Makes the module's other roles leave, and then this driver. That ends the waits of the
-    /// driver's routines, jobs, even if they wait for another role. May sleep.
+    /// Makes the module's other roles leave, and then this driver, whose code may wait for any of them. May sleep.
     fn end_waits(&self) {
         (self.leave_others)();
         self.leaver().leave();
     }
 
-    /// Returns a reference to the driver. The reference does not keep the driver registered.
     pub(crate) fn handle(&self) -> DriverRef<T> {
         DriverRef::new(self.shared.clone())
     }
@@ -155,15 +135,13 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // From here on, no device can be made. No process has a device open: an open file would keep the module
-        // loaded.
+        // No process has a device open: an open file keeps the module loaded.
         self.shared.devices.close();
-        // Otherwise a job that restarts itself would run until it is stopped below.
+        // Otherwise a job that restarts itself goes on until it is stopped below.
         self.shared.jobs.close();
-        // This must come before the waits for the jobs. They may wait for an event or a request of the
-        // driver or of another role. Calling `end_waits` once is not enough: a thread that is already
-        // delivering a request may deliver it only after this call. A job may then wait until that
-        // request is cancelled.
+        // Before the waits for the jobs, which may wait for an event or a request of any role. One call of `end_waits`
+        // is not enough: a thread may still deliver a request to the driver, and a job may wait until that request is
+        // cancelled.
         self.end_waits();
         self.shared.jobs.stop(|| self.end_waits());
         // The job `deferred` completes a pended handshake before the driver is detached.
@@ -174,14 +152,12 @@ impl<T: Driver> Drop for Registration<T> {
             safe_calls::d2d_detach(self.raw_handle);
         }
         if safe_calls::d2d_unregister(self.raw_handle) != 0 {
-            // The owner has printed the reason. The owner may call the driver's routines until it removes the
-            // driver object. It does so before the kernel frees the module's text (see `struct d2d_driver` in
-            // `d2d.h`). So keep what the routines use.
+            // The owner has printed the reason. Before the kernel frees the module's text, the owner removes the
+            // driver object. Until then, it may call the routines. So keep what they use.
             core::mem::forget(self.shared.clone());
         }
-        // Last: `remove` waits for each thread that is opening a miscellaneous device, even a device of another
-        // module. Such a thread may have waited for an event or a request of this driver. Unregistering has
-        // ended these waits.
+        // Last: `remove` waits for each thread that is opening a miscellaneous device, even one of another module.
+        // Unregistering has ended such a thread's waits for events and requests of this driver.
         self.shared.devices.remove();
     }
 }
@@ -192,10 +168,9 @@ impl<T: Driver> Drop for Registration<T> {
 pub struct Leaver(abi::d2d_handle);
 
 impl Leaver {
-    /// Makes the driver leave, which ends the waits for its events and requests. May sleep.
+    /// Makes the driver leave. May sleep.
     pub fn leave(self) {
-        // The owner closes the events and frees the requests in `d2d_unregister`. So from here on,
-        // dropping an event or a request must not call the owner.
+        // The owner closes the events and frees the requests in `d2d_unregister`.
         leaving::note_begun();
         safe_calls::d2d_leave(self.0);
     }
@@ -206,20 +181,17 @@ impl Leaver {
 pub struct Started(Atomic<u32>);
 
 impl Started {
-    /// Makes the flag of a module that has not begun to initialize.
+    /// Makes the flag.
     #[expect(clippy::new_without_default, reason = "only module_peer! makes one")]
     pub const fn new() -> Self {
         Self(Atomic::new(0))
     }
 }
 
-/// What a peer's module consists of.
+/// What a peer's module consists of. The fields are dropped in this order.
 ///
-/// `_resources` is in a box, so that [`module_peer!`](crate::module_peer) need not initialize a
-/// pinned field. For that, the macro would need macros of the kernel crate, which use bare names. A
-/// driver can bind these names to items of its own, and so get the values that are passed to the macros.
-///
-/// The fields are dropped in this order.
+/// `_resources` is in a box: to initialize a pinned field, [`module_peer!`](crate::module_peer) would need macros of
+/// the kernel crate that use bare names, which a driver can bind to items of its own.
 #[doc(hidden)]
 pub struct Peer<T: Driver> {
     _resources: Pin<KBox<T::Resources>>,
@@ -235,8 +207,8 @@ where
     ///
     /// # Errors
     ///
-    /// `EEXIST` if an earlier call had the same `started`: then this call does nothing. `ENOMEM`,
-    /// and the errors of the driver's functions and of the owner.
+    /// `EEXIST` if an earlier call had the same `started`: then this call does nothing. `ENOMEM`, and the errors of
+    /// the driver's functions and of the owner.
     pub fn new<M: ModuleMetadata>(
         promise: DropPromise<M>,
         started: &'static Started,
@@ -245,14 +217,9 @@ where
         Self::beside(promise, started, leave_others)
     }
 
-    /// As [`Peer::new`], in a module that has other roles already. `leave_others` makes these roles leave.
-    /// They exist as long as the peer. When the peer is dropped, or when this function fails, the
-    /// library waits for the driver's jobs. The jobs may wait for the other roles. So while the
-    /// library waits, it calls `leave_others` again and again. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`Peer::new`].
+    /// As [`Peer::new`], in a module that has other roles already. They exist as long as the peer, and `leave_others`
+    /// makes them leave. The library calls it again and again while it waits for the driver's jobs, which may wait for
+    /// the other roles. May sleep.
     pub fn beside<M: ModuleMetadata>(
         promise: DropPromise<M>,
         started: &'static Started,
@@ -266,7 +233,7 @@ where
         let driver = T::new().map_err(report)?;
         let registration = Registration::new(promise, driver, leave_others)?;
         registration.ask_for_context()?;
-        // If this fails, `report` prints its line before the drop of `registration` prints its own.
+        // On failure, `report` prints its line before the drop of `registration` prints its own.
         let resources =
             KBox::pin_init(T::start(registration.handle()), GFP_KERNEL).map_err(report)?;
         let peer = Self {
@@ -284,20 +251,20 @@ where
 }
 
 impl<T: Driver> Peer<T> {
-    /// Returns a reference to the driver. The reference does not keep the driver registered. Any context.
+    /// Returns a reference to the driver, which does not keep it registered. Any context.
     pub fn handle(&self) -> DriverRef<T> {
         self.registration.handle()
     }
 
-    /// Returns what makes the driver leave, before it is dropped.
+    /// Returns what makes the driver leave.
     pub fn leaver(&self) -> Leaver {
         self.registration.leaver()
     }
 }
 
 impl<T: Driver> Drop for Peer<T> {
-    /// Makes the other roles leave before the driver's [`Resources`](Driver::Resources) are dropped. The
-    /// destructor of the `Resources` may wait for a job that waits for another role.
+    /// The [`Resources`](Driver::Resources) are dropped next. Their destructor may wait for a job that waits for
+    /// another role.
     fn drop(&mut self) {
         (self.registration.leave_others)();
     }
@@ -323,14 +290,11 @@ impl TheOwner {
     }
 }
 
-/// Declares a module that is one peer driver, as the kernel's `module_pci_driver!` does for a PCI
-/// driver.
+/// Declares a module that is one peer driver.
 ///
-/// `type` is the [`Driver`]. `owner` is the name of the owner's module. The driver calls the
-/// functions of the table that the owner's module exports. So the kernel loads the driver only
-/// while that owner is loaded. The rest are the arguments of `module!`. They must import the
-/// namespace `D2D`. The module owns the registration. So no code of the driver can keep the module
-/// from dropping the registration when the kernel unloads the module.
+/// `type` is the [`Driver`]. `owner` is the name of the owner's module, whose exported table the driver uses. So the
+/// kernel loads the driver only while the owner is loaded. The rest are the arguments of `module!`. They must import
+/// the namespace `D2D`.
 ///
 /// ```ignore
 /// d2d::module_peer! {
@@ -356,10 +320,10 @@ macro_rules! module_peer {
                 _module: &'static $crate::__private::ThisModule,
             ) -> $crate::__private::Result<Self> {
                 static STARTED: $crate::registration::Started = $crate::registration::Started::new();
-                // SAFETY: `Self` is the module into which this crate is linked. The kernel drops
-                // the module, which owns the peer, before it frees the module's text and data. It
-                // calls `init` before any other code of the module can run. If the driver calls
-                // `init` again, `Peer::new` finds `STARTED` set, and makes nothing.
+                // SAFETY: `Self` is the module into which this crate is linked. The kernel drops the module, which
+                // owns the peer, before it frees the module's text and data. It calls `init` before any other code of
+                // the module can run. If the driver calls `init` again, `Peer::new` finds `STARTED` set, and makes
+                // nothing.
                 let promise = unsafe { $crate::registration::DropPromise::<Self>::new() };
                 let peer = $crate::registration::Peer::new(promise, &STARTED)?;
                 $crate::__private::Ok(Self { _peer: peer })
@@ -371,7 +335,7 @@ macro_rules! module_peer {
             $($rest)*
         }
     };
-    // Names the owner whose functions this module calls, in the role `$role` if it has several.
+    // `$role`: the role that calls this owner, if the module has several.
     (@owner $owner:ident $($role:ident)?) => {
         $crate::__private::paste! {
             const _: () = {

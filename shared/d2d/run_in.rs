@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running a closure in another execution context and waiting for it.
-//!
-//! A driver's code must work in each execution context from which it may be called. [`run_in`] runs
-//! a closure in the calling task, a kernel worker, softirq or hard interrupt. It returns when the
-//! closure has returned and is not used any more. So the closure may borrow, and the module may be
+//! Running a closure in another execution context and waiting for it. The closure may borrow, and the module may be
 //! unloaded afterwards.
 
 use core::{
@@ -55,9 +51,8 @@ pub enum Place {
     Worker,
     /// Softirq, in the callback of a timer.
     SoftIrq,
-    /// Hard interrupt, in the callback of a timer. The mode of this timer is the usual mode, not
-    /// `HARD`: in the callback of a `HARD` timer, lockdep reports each spinlock that is taken. Such
-    /// a callback runs in hard interrupt with PREEMPT_RT, too, where spinlocks sleep.
+    /// Hard interrupt, in the callback of a timer. The mode of the timer is not `HARD`: lockdep reports each spinlock
+    /// that a callback of that mode takes.
     HardIrq,
 }
 
@@ -80,18 +75,12 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
             result = Some(f());
         }
     };
-    // SAFETY: `once` lives until this function returns. This function does not use `once` before
-    // `run_closure` returns. By then the closure has run, or will not run.
+    // SAFETY: `once` lives until this function returns, which does not use it before `run_closure` returns. By then
+    // the closure has run, or will not run.
     run_closure(place, unsafe { Closure::new(&mut once) })?;
-    // `run_closure` has run the closure.
     result.ok_or(EIO)
 }
 
-/// Runs a closure in `place`, and returns when it has run. May sleep.
-///
-/// # Errors
-///
-/// `ENOMEM`: then the closure will not run.
 #[inline(never)]
 fn run_closure(place: Place, closure: Closure) -> Result {
     match place {
@@ -105,7 +94,7 @@ fn run_closure(place: Place, closure: Closure) -> Result {
     }
 }
 
-/// A closure that is to run in another execution context, once.
+/// A closure that runs in another execution context.
 ///
 /// # Invariants
 ///
@@ -141,10 +130,9 @@ impl Closure {
         }
     }
 
-    /// Runs the closure, unless it was run before. Any context in which the closure may run.
     fn run(&self) {
         if self.has_run.xchg(1, Full) == 0 {
-            // SAFETY: This thread has changed `has_run` from 0 to 1, so by the type invariants it may call `call`.
+            // SAFETY: This thread has changed `has_run` from 0 to 1.
             unsafe { (self.call)(self.data) };
         }
     }
@@ -184,8 +172,8 @@ fn run_in_worker(closure: Closure) -> Result {
         }),
         GFP_KERNEL,
     )?;
-    // SAFETY: The work queue is created at boot and never destroyed. The work item is initialized
-    // and not queued yet. It lives until `flush_work` has returned. After that it does not run.
+    // SAFETY: The work queue is never destroyed. The work item is initialized and not queued yet. It lives until
+    // `flush_work` has returned, and does not run after that.
     unsafe {
         bindings::queue_work_on(
             bindings::wq_misc_consts_WORK_CPU_UNBOUND as c_int,
@@ -197,7 +185,6 @@ fn run_in_worker(closure: Closure) -> Result {
     Ok(())
 }
 
-/// A closure that runs in the callback of a timer with mode `M`.
 #[pin_data]
 struct TimerClosure<M> {
     #[pin]

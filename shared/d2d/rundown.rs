@@ -2,9 +2,8 @@
 
 //! Rundown protection: access to a value that another thread may withdraw at any time.
 //!
-//! The counterpart of `EX_RUNDOWN_REF` on Windows, made of the kernel's sleepable RCU
-//! ([`readers`](crate::readers)). A thread may enter in any context but NMI. A thread inside may
-//! sleep, and may enter again. [`Rundown::close`] waits until no thread is inside.
+//! The counterpart of `EX_RUNDOWN_REF` on Windows, made of SRCU ([`readers`](crate::readers)). A thread inside may
+//! sleep, and may enter again.
 
 use crate::readers::{
     Inside,
@@ -37,9 +36,8 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. Before a thread
-/// that moved `state` to `CLOSING` writes `value`, it makes `open` null. Then it waits until all
-/// threads that were inside at that moment have left. `open` is null, or points to what is in
+/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. In the second case, it first makes
+/// `open` null, and waits until all threads that were inside have left. `open` is null, or points to what is in
 /// `value`.
 #[pin_data]
 pub struct Rundown<T> {
@@ -52,8 +50,8 @@ pub struct Rundown<T> {
 
 // SAFETY: Another thread may drop the value: `T` is `Send`.
 unsafe impl<T: Send> Send for Rundown<T> {}
-// SAFETY: Threads get the value by shared reference: `T` is `Sync`. By the type invariants no thread
-// writes the value while another thread has the reference.
+// SAFETY: Threads get the value by shared reference: `T` is `Sync`. By the type invariants no thread writes it
+// meanwhile.
 unsafe impl<T: Send + Sync> Sync for Rundown<T> {}
 
 impl<T> Rundown<T> {
@@ -77,11 +75,11 @@ impl<T> Rundown<T> {
         if self.state.cmpxchg(CLOSED, OPENING, Full).is_err() {
             return Err(EBUSY);
         }
-        // SAFETY: This thread has moved the state to `OPENING`, and `open` is null. By the type
-        // invariants no other thread uses the value.
+        // SAFETY: This thread has moved the state to `OPENING`, so by the type invariants no other thread uses the
+        // value.
         let value = unsafe { (*self.value.get()).insert(value) };
-        // INVARIANT: `open` points to the value, and no thread can move the state to `CLOSING`
-        // until this thread has stored `OPEN`.
+        // INVARIANT: `open` points to the value. No thread can move the state to `CLOSING` before this thread has
+        // stored `OPEN`.
         self.open.store(value, Release);
         self.state.store(OPEN, Release);
         Ok(())
@@ -91,9 +89,8 @@ impl<T> Rundown<T> {
     #[inline]
     pub fn enter(&self) -> Option<Entered<'_, T>> {
         let (inside, value) = self.readers.enter(&self.open, true);
-        // SAFETY: `Readers::enter` counts this thread as inside, and then reads `open`. By the type
-        // invariants, `open` is null or points to the value. If it was not null, no thread writes
-        // the value before this thread leaves.
+        // SAFETY: `Readers::enter` counts this thread as inside, and then reads `open`, which is null or points to the
+        // value. In the second case, no thread writes the value before this thread leaves.
         let value = unsafe { value.as_ref() }?;
         Some(Entered {
             value,
@@ -101,20 +98,18 @@ impl<T> Rundown<T> {
         })
     }
 
-    /// Leaves the rundown, in which the thread has stayed since [`Entered::into_raw`]. Any context but
-    /// NMI.
+    /// Leaves the rundown after [`Entered::into_raw`]. Any context but NMI.
     ///
     /// # Safety
     ///
-    /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes `inside`
-    /// here once, and does not use the value after that.
+    /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes `inside` once, and does
+    /// not use the value after that.
     pub unsafe fn leave(&self, inside: *mut c_void) {
-        // SAFETY: The caller has got `inside` by `Entered::into_raw`. `enter` has passed `true`, too.
+        // SAFETY: By the caller. `enter` has passed `true`, too.
         unsafe { self.readers.leave(inside, true) };
     }
 
-    /// Returns how often a thread has entered, and how many threads are inside: see
-    /// [`Readers::count`]. Any context.
+    /// As [`Readers::count`].
     pub fn count(&self) -> (u64, u64) {
         self.readers.count()
     }
@@ -124,13 +119,12 @@ impl<T> Rundown<T> {
         self.close_and_end_waits(|| {})
     }
 
-    /// Closes the rundown: makes [`Rundown::enter`] fail, and waits until no thread is inside. If
-    /// that takes more than 100 ms, calls `end_waits` again and again to end the waits of the
-    /// threads inside. May sleep.
+    /// Makes [`Rundown::enter`] fail, and waits until no thread is inside. After 100 ms, calls `end_waits` again and
+    /// again. May sleep.
     ///
-    /// Returns the value. If the rundown was not open, waits and returns `None`. If another thread
-    /// is opening the rundown at that time, threads may enter it afterwards. If a thread inside
-    /// calls this function, the call never returns, and lockdep reports the deadlock.
+    /// Returns the value. If the rundown was not open, waits and returns `None`; if another thread is opening it
+    /// meanwhile, threads may enter it afterwards. A thread inside must not call this: it would wait for ever, and
+    /// lockdep reports the deadlock.
     pub fn close_and_end_waits(&self, end_waits: impl Fn()) -> Option<T> {
         let before = self.state.cmpxchg(OPEN, CLOSING, Full);
         if before.is_ok() {
@@ -138,24 +132,22 @@ impl<T> Rundown<T> {
         }
         self.readers.wait_and_end_waits(end_waits);
         before.ok()?;
-        // SAFETY: This thread has moved the state to `CLOSING`, and all threads that saw it open
-        // have left. By the type invariants no other thread uses the value.
+        // SAFETY: This thread has moved the state to `CLOSING`, and all threads that saw it open have left. By the
+        // type invariants no other thread uses the value.
         let value = unsafe { (*self.value.get()).take() };
         self.state.store(CLOSED, Release);
         value
     }
 }
 
-/// Proof that the thread is inside a [`Rundown`]. It dereferences to the value of the rundown. Closing
-/// the rundown waits until the proof is dropped.
+/// Proof that the thread is inside a [`Rundown`]. Closing the rundown waits until the proof is dropped.
 pub struct Entered<'a, T> {
     value: &'a T,
     _inside: Inside<'a>,
 }
 
 impl<'a, T> Entered<'a, T> {
-    /// Returns the value, and what the thread passes to [`Rundown::leave`]. The thread stays inside until
-    /// then.
+    /// Returns the value, and what the thread passes to [`Rundown::leave`]. The thread stays inside until then.
     pub fn into_raw(self) -> (&'a T, *mut c_void) {
         let Self { value, _inside } = self;
         (value, _inside.into_raw())

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The owner's functions that are safe to call with any arguments.
+//! The owner's functions that are safe to call with any arguments. `d2d.h` and `d2d_event.h` document them.
 //!
-//! Their arguments are handles, other numbers and references. The owner refuses a handle that names
-//! nothing, so such a call has no effect. `d2d.h` and `d2d_event.h` document the functions.
-//!
-//! This file leaves out `d2d_complete()`, `d2d_complete_with()`, `d2d_request_pend()` and
-//! `d2d_request_forward()`. These functions end the use of a request's buffers in place. So their
-//! callers have to state that nothing uses the buffers any more.
+//! `d2d_complete()`, `d2d_complete_with()`, `d2d_request_pend()` and `d2d_request_forward()` are not here: they end
+//! the use of a request's buffers in place, so their callers have to state that nothing uses the buffers any more.
 
 use crate::abi::{
     self,
@@ -22,7 +18,6 @@ use kernel::{
 };
 
 macro_rules! safe_calls {
-    // What the C function gets: the arguments themselves, or what is made of them.
     (@call $name:ident ($($argument:ident),*)) => { abi::$name($($argument),*) };
     (@call $name:ident ($($argument:ident),*) ($($raw:expr),*)) => { abi::$name($($raw),*) };
     ($(
@@ -30,15 +25,13 @@ macro_rules! safe_calls {
     )*) => {$(
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The library passes only handles that it has got from the owner, because this
-            // function is private to it. The owner refuses a handle that has become stale. A
-            // doorbell in a queue may be any number: the owner looks up this number, too. The
-            // references live during the call, and each is valid for what the C header says of this
-            // argument. The address and the length of a buffer come from the same slice. The owner
-            // does not trust an address in a structure: it copies what is there, if it can be read.
-            // A receiver compares a `user_buffer` with the memory that is lent to this receiver. A
-            // receiver of a handshake trusts the address of the context, but the owner lets no
-            // driver send the code of a handshake.
+            // SAFETY: The library passes only handles that it has got from the owner, because this function is private
+            // to it, or the doorbell of a queue. The owner refuses a stale handle, and looks up a doorbell, which may
+            // be any number. The references live during the call, and each is valid for what the C header says of this
+            // argument. The address and the length of a buffer come from the same slice. The owner copies what is at
+            // an address in a structure, if it can be read. A receiver compares a `user_buffer` with the memory that
+            // is lent to it. A receiver of a handshake trusts the address of the context, but the owner lets no driver
+            // send the code of a handshake.
             unsafe { safe_calls!(@call $name ($($argument),*) $(($($raw),*))?) }
         }
     )*};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The results of C functions.
+//! The status of C functions.
 
 use kernel::{
     error,
@@ -8,8 +8,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Converts the status of a C function: 0, or a negative errno. Unlike the kernel crate's function
-/// of this name, it makes no call if there is no error. Any context.
+/// Converts a status: 0, or a negative errno. Unlike the kernel crate's function, it makes no call if there is no
+/// error. Any context.
 #[inline]
 pub fn to_result(status: c_int) -> Result {
     match status {

@@ -2,13 +2,8 @@
 
 //! The trace: one dmesg line for each step, in a fixed vocabulary.
 //!
-//! ```text
-//! module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
-//! ```
-//!
-//! A step is one [`StepRecord`]. The owner's `d2d_trace` makes the line and the tracepoint from the
-//! record, and counts `seq` for all drivers. `shared/include/d2d_step.h` lists the steps and their
-//! fields.
+//! The owner's `d2d_trace` makes the line and the tracepoint from a [`StepRecord`]. `shared/include/d2d_step.h` lists
+//! the steps and their fields.
 
 use crate::{
     abi,
@@ -72,7 +67,7 @@ impl<'a> Value<'a> {
     fn text(text: &'a [u8]) -> Self {
         Self {
             value: text.as_ptr().expose_provenance() as u64,
-            // Without the limit, the length of a text of 4 GB would be `D2D_IS_NUMBER`.
+            // Without the limit, the length of a text of 4 GB is `D2D_IS_NUMBER`.
             length: text.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
             _text: PhantomData,
         }
@@ -96,7 +91,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Makes an array of [`Field`]s. The names are those in `shared/include/d2d_step.h`.
+/// Makes an array of [`Field`]s, named as in `shared/include/d2d_step.h`.
 ///
 /// ```ignore
 /// fields![to: driver.name(), ctx: 0]
@@ -111,7 +106,7 @@ macro_rules! fields {
     };
 }
 
-/// The record of a step that a driver takes.
+/// The record of a step.
 #[derive(Clone, Copy)]
 pub struct StepRecord<'a>(abi::d2d_record, PhantomData<&'a [u8]>);
 
@@ -134,36 +129,33 @@ impl<'a> StepRecord<'a> {
         Self(record, PhantomData)
     }
 
-    /// Adds fields. Ignores those beyond `D2D_RECORD_FIELDS`.
+    /// Adds fields, up to `D2D_RECORD_FIELDS` in all.
     #[must_use]
     pub fn with(mut self, fields: &[Field<'a>]) -> Self {
         self.add(fields);
         self
     }
 
-    /// As [`StepRecord::with`], but in place.
     fn add(&mut self, fields: &[Field<'a>]) {
         let end = Key::D2D_FIELD_END as u32;
         let free = self.0.fields.iter_mut().filter(|field| field.key == end);
         free.zip(fields).for_each(|(to, from)| *to = from.0);
     }
 
-    /// Takes the step: prints its line and hits its tracepoint. Any context.
+    /// Prints the step's line and hits its tracepoint. Any context.
     pub fn emit(&self) {
         safe_calls::d2d_trace(&self.0);
     }
 
-    /// Takes a hot step: hits its tracepoint. Prints its line only if the owner prints the hot steps
-    /// of its group. Any context.
+    /// As [`emit`](Self::emit) for a hot step: prints its line only if the owner prints the hot steps of its group.
+    /// Any context.
     pub fn hit(mut self) {
         self.0.flags |= abi::D2D_RECORD_HOT;
         self.emit();
     }
 }
 
-/// Takes a step in the name of a driver. Any context.
-///
-/// The arguments are the driver's name, the name of a [`Step`], and [fields](fields!).
+/// Takes a step. The arguments are the driver's name, the name of a [`Step`], and [fields](fields!). Any context.
 ///
 /// ```ignore
 /// step!(driver.name(), enqueue, queue: "to_owner", n: 4);
@@ -179,7 +171,7 @@ macro_rules! step {
     };
 }
 
-/// Takes a step in the name of the calling module: [`step!`] without the driver's name.
+/// As [`step!`], in the name of the calling module.
 #[macro_export]
 #[expect(clippy::crate_in_macro_def)]
 macro_rules! trace {
@@ -191,8 +183,7 @@ macro_rules! trace {
     };
 }
 
-/// Prints the line of a refusal and returns its error: [`trace::refuse()`](crate::trace::refuse())
-/// with [fields](fields!).
+/// As [`trace::refuse()`](crate::trace::refuse()), with [fields](fields!).
 ///
 /// ```ignore
 /// return Err(refuse!(driver.name(), "not-attached", ENOTCONN, ctx: 0));
@@ -212,7 +203,7 @@ pub fn emit(driver: &CStr, step: Step, fields: &[Field<'_>]) {
     record.emit();
 }
 
-/// Takes the step `unload`, the last one of a driver, when it is dropped.
+/// Takes the step `unload` when it is dropped.
 #[doc(hidden)]
 pub struct LastLine(pub &'static CStr);
 
@@ -235,28 +226,28 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
 
 #[allow(improper_ctypes, reason = "it is one word")]
 unsafe extern "C" {
-    /// Address of the task whose last call of an owner returned `ENOMEM`, or 0. The owner has printed a line
-    /// for this error. The address is only compared. Defined in `module.c`.
+    /// The address of the task whose last call of an owner returned `ENOMEM`, for which the owner has printed a line,
+    /// or 0. The address is only compared. Defined in `module.c`.
     safe static d2d_reported_by_owner: Atomic<usize>;
 }
 
-/// Notes whether the calling task's call of the owner has returned `ENOMEM`. If it has, the owner has printed
-/// a line, and [`report_memory`] does not print a second one. Returns `result`. Any context.
+/// Notes whether the calling task's call of the owner has returned `ENOMEM`. The owner has then printed a line, and
+/// [`report_memory`] does not print a second one. Returns `result`. Any context.
 #[inline(never)]
 pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
         Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),
         _ => {
-            // If the exchange fails, there is no note of this task.
+            // On failure, there is no note of this task.
             let _ = d2d_reported_by_owner.cmpxchg(task, 0, Relaxed);
         }
     }
     result
 }
 
-/// If the error is `ENOMEM`, prints the line of a failed allocation. Prints no line if the owner
-/// has just printed one for the same failure. Returns the error. Any context.
+/// If the error is `ENOMEM`, prints the line of a failed allocation, unless the owner has just printed one for the
+/// same failure. Returns the error. Any context.
 #[cold]
 #[inline(never)]
 pub fn report_memory(driver: &CStr, error: Error) -> Error {

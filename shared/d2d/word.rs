@@ -2,10 +2,8 @@
 
 //! Atomic operations on a word, by one instruction where the architecture has one.
 //!
-//! The kernel crate implements atomic operations by calls of C helpers. Here, a read or write that
-//! orders nothing is a volatile access. For the other operations on x86, this file has the
-//! instructions that a C compiler makes of the kernel's macros. On other architectures, it calls
-//! the kernel crate.
+//! The kernel crate calls C helpers for atomic operations. This file avoids that for a read or write that orders
+//! nothing, and on x86 for all operations.
 
 use kernel::sync::atomic::{
     Atomic,
@@ -14,8 +12,7 @@ use kernel::sync::atomic::{
 
 pub use words::read_barrier;
 
-/// An atomic value that threads read and write by one instruction. Neither access orders anything: the
-/// order of accesses has to come from something else. Any context.
+/// An atomic value that threads read and write by one instruction, which orders nothing. Any context.
 pub trait AtomicOnce<T> {
     /// `READ_ONCE()`.
     fn get(&self) -> T;
@@ -27,9 +24,8 @@ pub trait AtomicOnce<T> {
 impl<T: AtomicType + Copy> AtomicOnce<T> for Atomic<T> {
     #[inline(always)]
     fn get(&self) -> T {
-        // SAFETY: An `Atomic` is valid for reads. The kernel crate implements `AtomicType` for numbers,
-        // `bool` and pointers, and the library uses no other types here. A volatile read of one of these is
-        // one instruction.
+        // SAFETY: An `Atomic` is valid for reads. The library uses only numbers, `bool` and pointers here, for which a
+        // volatile read is one instruction.
         unsafe { self.as_ptr().read_volatile() }
     }
 
@@ -40,9 +36,7 @@ impl<T: AtomicType + Copy> AtomicOnce<T> for Atomic<T> {
     }
 }
 
-/// A value of 64 bits that several threads change atomically: a `u64` or a pointer.
-///
-/// The order of the operations is that of the kernel's memory model. Any context.
+/// A `u64` or a pointer that several threads change atomically. Any context.
 pub trait AtomicWord: AtomicType + Copy {
     /// `smp_load_acquire()`.
     fn load_acquire(place: &Atomic<Self>) -> Self;
@@ -70,14 +64,14 @@ mod words {
     use core::arch::asm;
     use kernel::sync::atomic::Atomic;
 
-    /// `barrier()`: the compiler moves no access to memory across it.
+    /// `barrier()`.
     #[inline(always)]
     fn barrier() {
         // SAFETY: The asm! has no instruction.
         unsafe { asm!("", options(nostack, preserves_flags)) };
     }
 
-    /// `smp_rmb()`: orders all earlier loads before all later loads. Any context.
+    /// `smp_rmb()`. Any context.
     #[inline(always)]
     pub fn read_barrier() {
         // x86 does not reorder loads.
@@ -162,7 +156,7 @@ mod words {
         }, //
     };
 
-    /// `smp_rmb()`: orders all earlier loads before all later loads. Any context.
+    /// `smp_rmb()`. Any context.
     #[inline]
     pub fn read_barrier() {
         smp_mb(Read);
