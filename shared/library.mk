@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0
-# Builds the library. This file checks the kernel's configuration, and lists the objects that a module links and the
-# crates that a module is compiled against. The Kbuild of the project includes this file, and so does that of a driver
-# elsewhere (install/rust.mk). Each crate is compiled once. The crates that use a crate are compiled against its
-# metadata (lib*.rmeta). Its object is linked into each module that needs it.
+# Checks the kernel's configuration, and builds the library. The Kbuild of the project includes this file, and so does
+# that of a driver elsewhere (install/rust.mk). Each crate is compiled once; its object is linked into each module that
+# needs it.
 #
 #   d2d_kernel the kernel crate and replacements; built only if the kernel crate lacks items
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
 #   d2d        the library for both sides
-#   d2d_owner  the library for the owner of the contexts; linked into module_a, but not into its peers
+#   d2d_owner  the library for the owner
 #   d2d_pair   the interface of the demonstration pair
 #   d2d_peer, d2d_abi_peer, d2d_pair_peer
-#              d2d, d2d_abi and d2d_pair once more, for the peer's role of a module that has another role, too
+#              the same crates for the peer's role of a module that has another role, too
 #   d2d_peer2, d2d_abi_peer2, d2d_pair_peer2
 #              the same for a second peer's role
 #   d2d_roles  declares modules in several roles
 
-# The folder that has shared/
 d2d-top := $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))))
 
-# `make clean` reads this file without a kernel configuration: skip the checks.
+# `make clean` reads this file without a kernel configuration.
 ifdef CONFIG_MODULES
 
 ifdef CONFIG_PREEMPT_RT
@@ -58,10 +56,8 @@ ifeq ($(shell command -v $(BINDGEN) 2>/dev/null),)
 $(error There is no $(BINDGEN), which makes the types of the boundary: install bindgen, or give make the argument BINDGEN=PATH)
 endif
 
-# Rust modules are compiled against the kernel's crates. A distribution's headers package may lack them. Then, without
-# this check, rustc would fail with a message that does not help. The metadata of the kernel crate names the crates that
-# the kernel crate uses. If the kernel inlines the helpers, each Rust object is linked with helpers_module.bc. rustc_cfg
-# has the kernel's configuration.
+# A distribution's headers package may lack the kernel's crates. Without this check, rustc fails with a message that
+# does not help. If the kernel inlines the helpers, each Rust object is linked with helpers_module.bc.
 kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
 kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
 kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
@@ -73,17 +69,12 @@ missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
 $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
-# they use. A file keeps the names of these probes for later builds. The name of the file has a checksum of what the
-# answer depends on:
-# - the path of the kernel tree
-# - the devices, inodes, sizes and times of change of the kernel crate, of the folders with its generated sources and of
-#   probes.rs
+# they use. A file keeps their names for later builds. Its name has a checksum of the kernel tree's path, and of the
+# devices, inodes, sizes and times of change of what the answer depends on. Times of modification are not enough:
+# another kernel tree may take this path, and its files may be older than the kept file.
 #
-# Times of modification alone are not enough: another kernel tree may take this path, and its files may be older than
-# the kept file.
-#
-# An error in the source makes rustc exit with status 1. In two cases the kernel is not the reason for a failure: rustc
-# exits with another status, or rustc fails even without a probe. Then no file is kept.
+# An error in the source makes rustc exit with status 1. If rustc exits with another status, or fails even without a
+# probe, the kernel is not the reason. Then no file is kept.
 ifneq ($(obj),)
 kernel-probes := $(sort $(shell sed -n 's/^$(pound)\[cfg(probe_\([a-z_]*\))\]$$/\1/p' $(d2d-top)/shared/compat/probes.rs))
 # $(call d2d-probe,NAME...): a command that compiles the probes of these names
@@ -106,21 +97,20 @@ endif
 
 endif
 
-# The version of an exported symbol (CONFIG_MODVERSIONS) follows the rules of D2D_EXPORT_TABLE().
+# Makes the version of an exported symbol follow the rules of D2D_EXPORT_TABLE().
 KBUILD_GENDWARFKSYMS_STABLE := y
 
-# With D2D_INLINE, rustc compiles a function of the library with each module that calls it. Without D2D_INLINE, rustc
-# compiles the function with its crate. Then each module contains all functions of the library, but rustc takes less
-# time. So the lab builds without D2D_INLINE for the kernels that only tests use (qemu/build.sh).
+# With D2D_INLINE, rustc compiles a function of the library with each module that calls it. Without, each module has all
+# functions of the library, but rustc takes less time. So the lab builds for the kernels that only tests use
+# (qemu/build.sh).
 D2D_INLINE ?= y
 rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 
-# The objects of the library that every module links
+# What every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
-# If the kernel crate lacks items, rustc compiles every crate but d2d_kernel itself with d2d_kernel (shared/compat/)
-# under the name kernel. For each failed probe NAME, sources see --cfg d2d_lacks_NAME. d2d_kernel replaces most of the
-# lacking items. Sources do without the others.
+# If the kernel crate lacks items, rustc compiles the other crates with d2d_kernel (shared/compat/) under the name
+# kernel. It replaces most of the items. For each failed probe NAME, sources see --cfg d2d_lacks_NAME.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
@@ -130,18 +120,17 @@ $(obj)/shared/d2d_abi.o $(obj)/shared/d2d_abi_peer.o $(obj)/shared/d2d_abi_peer2
 targets += shared/compat/d2d_kernel.o
 endif
 
-# The objects of the library that a peer in Rust links. An owner must not link peer.o.
+# What a peer in Rust links. An owner must not link peer.o.
 d2d-peer := $(d2d) shared/d2d/peer.o
 
-# The objects of the library that each owner links in addition to $(d2d)
+# What each owner links in addition to $(d2d)
 d2d-owner := shared/owner/d2d_owner.o shared/owner/irq_context.o shared/owner/exports_srcu.o \
 	     shared/owner/trace_names.o shared/owner/word_wait.o
 
-# $(call d2d-owner-of,NAME): the objects of the library that the owner of this name links. The owner's table and its
-# tracepoints are compiled for each owner, from shared/owner/table.c and tracepoints.c. NAME is what peers write in
-# module_peer! or D2D_OWNER(). Two modules may have the same owner's name, if only one of them is loaded at a time. The
-# tracepoints come before the table. In the other order, the kernel's build takes kernel types such as struct
-# task_struct for types of the module. Then the module's BTF has 46 kB more.
+# $(call d2d-owner-of,NAME): what the owner of this name links. NAME is what peers write in module_peer! or D2D_OWNER().
+# The owner's table and its tracepoints are compiled for each owner. Two modules may have the same owner's name, if only
+# one of them is loaded at a time. The tracepoints come before the table: in the other order, the kernel's build takes
+# kernel types for types of the module, and the module's BTF has 46 kB more.
 d2d-owner-of = $(foreach part,table tracepoints,$(if $(d2d-has-$(strip $1)-$(part)),,$(eval $(call d2d-owner-part,$(strip $1),$(part)))))$(d2d-owner) \
 	       shared/owner/$(strip $1)_tracepoints.o shared/owner/$(strip $1)_table.o $(d2d)
 # The kernel's define_trace.h includes d2d_trace.h once more, and finds it by this -I.
@@ -153,9 +142,8 @@ $(obj)/shared/owner/$1_$2.o: $(d2d-top)/shared/owner/$2.c FORCE
 	$$(call if_changed_rule,cc_o_c)
 endef
 
-# $(call d2d-c-owner-of,NAME): as d2d-owner-of, for an owner whose sources are in C (d2d_owner.h). The functions of the
-# owner's table are compiled for each such owner, from shared/owner/c_module.rs. This source takes the owner's name from
-# RUST_MODFILE.
+# $(call d2d-c-owner-of,NAME): as d2d-owner-of, for an owner in C (d2d_owner.h). shared/owner/c_module.rs is compiled
+# for each such owner, and takes the owner's name from RUST_MODFILE.
 d2d-c-owner-of = $(if $(d2d-has-$(strip $1)-c-module),,$(eval $(call d2d-c-owner-part,$(strip $1))))$(call d2d-owner-of,$1) shared/owner/$(strip $1)_c_module.o
 define d2d-c-owner-part
 d2d-has-$1-c-module := y
@@ -165,14 +153,11 @@ $(obj)/shared/owner/$1_c_module.o: $(d2d-top)/shared/owner/c_module.rs $(obj)/sh
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# A module in several roles links the library once for each role. For the owner's role, it links what any owner links.
-# For a peer's role, it links the library under other names:
-# - The names of the crates end with the name of the role, "peer" or "peer2". So rustc tells the types of the roles
-#   apart.
+# A module in several roles links the library once for each role. For a peer's role, it links the library under other
+# names:
+# - The names of the crates end with the name of the role, "peer" or "peer2". So rustc tells the types apart.
 # - The functions by which a peer calls its owner, the static keys and d2d_the_owner have the name of the role as a
-#   prefix. The other roles define functions and variables of the same names.
-#
-# bindgen cannot add this prefix: since version 0.72, --prefix-link-name leaves out variables.
+#   prefix. bindgen cannot add it: since version 0.72, --prefix-link-name leaves out variables.
 #
 # Each role has
 #   d2d-ROLE-role        the objects of the library
@@ -188,10 +173,7 @@ d2d-$1-crate = $$(call d2d-crate-once-more,$$1,$$2,--extern d2d=$(obj)/shared/li
 endef
 $(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-part,$(role))))
 
-# The objects of the library that a module in Rust in several roles links:
-#   $(call d2d-two-roles-of,NAME)    a module that is the owner NAME, and a peer
-#   $(d2d-two-peers)                 a module that is a peer of two owners
-#   $(call d2d-three-roles-of,NAME)  a module that is the owner NAME, and a peer of two owners
+# What a module in Rust in several roles links: the owner NAME and a peer, a peer of two owners, or all three
 d2d-two-roles-of = $(call d2d-owner-of,$1) $(d2d-peer-role) shared/roles/d2d_roles.o
 d2d-two-peers := $(filter-out shared/d2d/d2d.o,$(d2d)) $(d2d-peer-role) $(d2d-peer2-role) \
 		 shared/roles/d2d_roles.o shared/roles/joined_srcu.o
@@ -205,8 +187,7 @@ $(obj)/$1.o: $2.rs $(obj)/shared/$4.o FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# $(call d2d-rust-peer,MODULE,SOURCE): a peer in Rust of the demonstration pair. SOURCE is the source without .rs, and
-# must differ from MODULE.
+# $(call d2d-rust-peer,MODULE,SOURCE): a peer of the demonstration pair, of SOURCE.rs. SOURCE must differ from MODULE.
 define d2d-rust-peer
 obj-m += $1.o
 $1-y := $2.o shared/pair/d2d_pair.o $(d2d-peer)
@@ -244,18 +225,16 @@ $(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-rules,$(role))))
 $(obj)/shared/d2d/d2d.o: $(obj)/shared/d2d_abi.o
 $(obj)/shared/owner/d2d_owner.o $(obj)/shared/pair/d2d_pair.o: $(obj)/shared/d2d/d2d.o
 
-# When Kbuild compiles an object, it passes the compiler the names of all modules that link it. scripts/Makefile.build
-# does not quote this list for rustc. So each crate gets a single name here.
+# Kbuild passes the compiler the names of all modules that link an object. scripts/Makefile.build does not quote this
+# list for rustc, so each crate gets a single name here.
 $(obj)/shared/d2d/d2d.o: private modfile := $(obj)/shared/d2d/d2d
 $(obj)/shared/owner/d2d_owner.o: private modfile := $(obj)/shared/owner/d2d_owner
 $(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
 $(obj)/shared/roles/d2d_roles.o: private modfile := $(obj)/shared/roles/d2d_roles
-# The objects in C get one name as well. Otherwise their command lines would change with the set of modules, and
-# make would compile them again.
+# So do the objects in C: otherwise make compiles them again whenever the set of modules changes.
 $(addprefix $(obj)/,$(d2d-peer) $(d2d-owner) shared/roles/joined_srcu.o): private modname := d2d
 
-# $(call d2d-header,CRATE): the C header of the pair that a crate declares (shared/d2d/c_header.rs), beside the crate's
-# object. CRATE is the source without .rs. filechk leaves the file alone if it would not change.
+# $(call d2d-header,CRATE): the C header of the pair that CRATE.rs declares (shared/d2d/c_header.rs), beside its object
 filechk_d2d_header = $(OBJCOPY) -O binary --only-section=.discard.d2d_header $< $@.text && cat $@.text && rm -f $@.text
 define d2d-header
 $(obj)/$1.h: $(obj)/$1.o FORCE
@@ -264,10 +243,9 @@ targets += $1.h
 endef
 $(eval $(call d2d-header,shared/pair/d2d_pair))
 
-# bindgen parses with libclang, even if gcc compiles the kernel. libclang does not know all flags of gcc. So bindgen
-# gets only the flags that change what a header means.
+# bindgen parses with libclang, which does not know all flags of gcc: pass only those that change what a header means.
 bindgen-flags = $(filter -Wp$(comma)-MMD$(comma)% -I% -D% -U% -O% -std=% -nostdinc -include %.h -fms-% -fshort-% -fsigned-char -funsigned-char,$(c_flags))
-# rustc and clang have different names for the same target. Only the first part of the name is the same.
+# rustc and clang have different names for the same target, except for the first part.
 bindgen-target := $(firstword $(subst -, ,$(if $(filter %.json,$(kernel-target)),$(shell sed -n 's/.*"llvm-target": "\(.*\)".*/\1/p' \
 	$(kernel-target)),$(kernel-target))))-linux-gnu
 
@@ -282,16 +260,15 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 		$(d2d-bindgen-flags) -o $@ -- $(bindgen-flags) $(d2d-bindgen-defines) \
 		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
 
-# The build ID is a hash of the library's sources, the compiler and the kernel. The interface of a pair may demand that
-# both sides have the same build ID. Such an interface adds its own source to the hash (fingerprint::build in
-# shared/d2d/fingerprint.rs).
+# The build ID is a hash of the library's sources, the compiler and the kernel. Some interfaces demand that both sides
+# have the same one (fingerprint::build in shared/d2d/fingerprint.rs).
 d2d-sources := $(sort $(wildcard $(d2d-top)/shared/*/*.rs $(d2d-top)/shared/*/*/*.rs $(d2d-top)/shared/*/*.[ch]))
 d2d-sources := $(filter-out %/d2d_pair.h,$(d2d-sources))
-# Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this with a
-# constant D2D_BUILD_ID. It may do so, because it builds all modules of a mutant together.
+# Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this: it builds
+# all modules of a mutant together, with a constant D2D_BUILD_ID.
 d2d-build-id := $(or $(D2D_BUILD_ID),$(shell { cat $(d2d-sources); echo '$(CONFIG_RUSTC_VERSION_TEXT) $(KERNELRELEASE)'; } | sha256sum | cut -c1-16))
 
-# The lines with which the generated file begins. Each is one word; "~" stands for a blank.
+# The head of the generated file. Each line is one word; "~" stands for a blank.
 d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen. \
 		$(pound)![allow(missing_docs,~non_camel_case_types,~unreachable_pub)] \
 		$(pound)![allow(unsafe_op_in_unsafe_fn,~improper_ctypes,~clippy::all)] \
@@ -309,8 +286,8 @@ targets += $(d2d-abis-in-rust:%=%.rs) $(d2d-abis-in-rust:%=%.o)
 
 clean-files += shared/*.rmeta shared/pair/d2d_pair.h $(d2d-abis-in-rust:%=%.rs) shared/.doc-* shared/.kernel-lacks*
 
-# Our objects depend on Rust sources that the kernel's build has generated in the kernel's tree. scripts/Makefile.build
-# has a rule that would generate these sources again in each build. Then make would compile all Rust code again, and
-# would fail if the kernel's tree is read-only. This empty rule takes precedence. It names no folder, because objects of
-# an earlier build may depend on the sources of another kernel tree.
+# Our objects depend on Rust sources that the kernel's build has generated. scripts/Makefile.build has a rule that
+# generates them again in each build: then make compiles all Rust code again, and fails if the kernel's tree is
+# read-only. This empty rule takes precedence. It names no folder, because objects of an earlier build may depend on
+# another kernel tree.
 generated_arch_%.rs: ;

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-# How a pair is built: the crate of its interface, an owner and its peers. The makefile of a pair sets these variables and
-# includes this file; the variables are free again afterwards. The modules are built in the folder above the sources.
+# Builds a pair. The makefile of the pair sets these variables and includes this file. The modules are built in the
+# folder above the sources.
 #
-#   pair            the folder with the three sources, as seen from the Kbuild: examples/sensor
+#   pair            the folder with the sources, as seen from the Kbuild: examples/sensor
 #   pair-interface  the crate of the interface: its source without .rs
-#   pair-owner      the module of the owner in Rust, if there is one: its source without .rs
-#   pair-c-owner    the module of the owner in C, if there is one: its source without .c. If there is an owner in Rust,
-#                   too, the owner in C exports its table under the name of the owner in Rust. So the same peers work
-#                   with either owner, but only one of the two owners can be loaded at a time
-#   pair-peer       the module of the peer in Rust, if there is one: its source without .rs
-#   pair-c-peer     the module of the peer in C, if there is one: its source without .c
+#   pair-owner      the owner in Rust, if there is one: its source without .rs
+#   pair-c-owner    the owner in C, if there is one: its source without .c. If there is an owner in Rust, too, the
+#                   owner in C exports its table under that owner's name. So the same peers work with either owner, but
+#                   only one owner can be loaded at a time
+#   pair-peer       the peer in Rust, if there is one: its source without .rs
+#   pair-c-peer     the peer in C, if there is one: its source without .c
 
 # Empty, or with a slash at the end
 pair-above := $(patsubst ./%,%,$(dir $(pair)))
@@ -23,7 +23,6 @@ $(obj)/$(pair)/$(pair-interface).o: private modfile := $(obj)/$(pair)/$(pair-int
 # If both owners export their table under one name, modpost makes the peers depend on the owner that comes last here.
 obj-m += $(patsubst %,$(pair-above)%.o,$(pair-c-owner) $(pair-owner) $(pair-peer) $(pair-c-peer))
 
-# Only an owner links the owner's half of the library.
 ifneq ($(pair-owner),)
 $(pair-above)$(pair-owner)-y := $(pair)/$(pair-owner).o $(pair)/$(pair-interface).o $(call d2d-owner-of,$(pair-owner))
 RUSTFLAGS_$(pair)/$(pair-owner).o := $(pair-crates)
@@ -36,7 +35,6 @@ RUSTFLAGS_$(pair)/$(pair-peer).o := $(pair-crates)
 $(obj)/$(pair)/$(pair-peer).o: $(obj)/$(pair)/$(pair-interface).o $(obj)/shared/owner/d2d_owner.o
 endif
 
-# A driver in C knows of the pair what the generated header says.
 define d2d-pair-c
 CFLAGS_$(pair)/$1.o := -I$(obj)/$(pair)
 $(obj)/$(pair)/$1.o: private modname := $1
@@ -52,7 +50,7 @@ ifneq ($(pair-c-peer),)
 $(pair-above)$(pair-c-peer)-y := $(pair)/$(pair-c-peer).o
 endif
 
-# The C header of the pair, for each driver in C. If all are in C, no module links the crate.
+# If all drivers are in C, no module links the crate.
 targets += $(pair)/$(pair-interface).o
 $(eval $(call d2d-header,$(pair)/$(pair-interface)))
 ifndef D2D_ONLY

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Documentation of the library's crates by rustdoc: D2D_DOCS names the directory. Links to the kernel's
-# crates lead to the kernel's own documentation. A warning is an error.
+# Documentation of the library's crates by rustdoc, in the folder D2D_DOCS. A warning is an error.
 
 d2d-docs := d2d_abi d2d d2d_owner d2d_pair
 always-y += $(d2d-docs:%=shared/.doc-%)
