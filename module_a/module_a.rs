@@ -2,14 +2,11 @@
 
 //! Driver A: the owner of the contexts.
 //!
-//! When A is loaded, the library allocates the contexts, and fills in their queues, locks,
-//! operations and data. It exports the functions by which a peer attaches. The handshake is
-//! `attach` in `shared/owner/handshake.rs`. When a peer has attached, A plays the demonstration
-//! with it: calls and items in both directions.
+//! When a peer has attached, A plays the demonstration with it: calls and items in both directions.
 //!
-//! A process can write a number N to `/dev/module_a`. A then exchanges calls, items, requests and
-//! events with each peer. It does so N times in each of these execution contexts: the system call
-//! of that process, a kernel worker, softirq and hard interrupt.
+//! If a process writes a number N to `/dev/module_a`, A exchanges calls, items, requests and events
+//! with each peer, N times in each of these execution contexts: the system call of that process, a
+//! kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -95,12 +92,11 @@ d2d_owner::module_owner! {
     },
 }
 
-/// Driver A. It has no state for each context: one [`DemoRequests`] serves the requests of all drivers.
+/// A has no state for each context: one [`DemoRequests`] serves the requests of all drivers.
 struct DriverA;
 
 impl DriverA {
-    /// Sends the demonstration's requests to a peer, from execution context `place`. One of the
-    /// requests makes the peer set its events. A then waits for these events.
+    /// Sends the demonstration's requests to a peer, and waits for the peer's events.
     fn send(contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
@@ -144,7 +140,6 @@ impl Owner for DriverA {
         Ok(Self)
     }
 
-    /// Creates A's events.
     fn ready(contexts: &Contexts<'_, Self>) -> Result {
         let events = DemoEvents::new(|event| create_event_of(OwnerModule::NAME, event, false))?;
         contexts.state().set_events(Some(events));
@@ -158,7 +153,7 @@ impl Owner for DriverA {
         }
     }
 
-    /// Reads the number of rounds, 1 to 1000, and plays them. Skips contexts without a peer.
+    /// Plays as many rounds as the process has written, 1 to 1000. Skips contexts without a peer.
     fn control(contexts: &Contexts<'_, Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(OwnerModule::NAME, "exercise", rounds, 1..=1000)?;
@@ -176,9 +171,8 @@ impl Owner for DriverA {
                     match Self::send(contexts, &peer, place) {
                         // The peer is detaching.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
-                        // The peer does not serve the demonstration's requests, or not in this
-                        // execution context. Or the peer is still loading, and has not created its
-                        // events.
+                        // The peer does not serve these requests, or not in this execution context,
+                        // or has not created its events yet.
                         Err(ENOTTY | EINPROGRESS | ENOENT) => {}
                         result => result?,
                     }
@@ -236,8 +230,8 @@ impl OwnerOps for DriverA {
     }
 }
 
-/// Puts items for the peer, calls its operations, and takes the items that it has put. Checks the
-/// results last, so that a wrong result does not prevent a call.
+/// Exchanges items and calls with the peer. Checks the results last, so that a wrong result does not
+/// prevent a call.
 fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     NOTE.put(&link.outgoing(), &1)?;
     let notes: [Note; 3] = [2, 3, 4];
@@ -253,9 +247,7 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     expect(calls, 2)
 }
 
-/// Updates the shared data, calls the peer and exchanges items with it. Any context.
-///
-/// Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach meanwhile.
+/// Any context. Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach.
 fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     let peer = link.peer()?;
     update(OwnerModule::NAME, link.context(), |shared| {

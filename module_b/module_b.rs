@@ -2,14 +2,12 @@
 
 //! Driver B: adopts one of driver A's contexts.
 //!
-//! When B is loaded, the library registers it with driver A and asks for a context. A sends an
-//! internal device control request with the context's address. B's `share` lets the library adopt the
-//! context, fill in B's operations and data, and complete the request. The library does so at once
-//! or by a work item.
+//! When B is loaded, the library registers it with driver A and asks for a context. A sends a
+//! request with the context's address, and B's `share` accepts it, at once or by a work item.
 //!
-//! A process can write a number N to `/dev/module_b`. B then exchanges calls, items, requests and
-//! events with A. It does so N times in each of these execution contexts: the system call of that
-//! process, a kernel worker, softirq and hard interrupt.
+//! If a process writes a number N to `/dev/module_b`, B exchanges calls, items, requests and events
+//! with A, N times in each of these execution contexts: the system call of that process, a kernel
+//! worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -72,18 +70,15 @@ d2d::module_peer! {
     },
 }
 
-/// Name of the driver to which B sends requests.
 const OWNER: &CStr = c"module_a";
 
-/// Driver B.
 struct DriverB {
     /// Whether a work item completes the handshake.
     deferred: bool,
     requests: DemoRequests,
 }
 
-/// Dropping this value removes B's events from `requests`: from then on, no request can set them. The library
-/// drops the value before it unregisters B.
+/// The library drops this before it unregisters B. From then on, no request can set B's events.
 struct Resources(DriverRef<DriverB>);
 
 impl Drop for Resources {
@@ -108,7 +103,7 @@ impl Driver for DriverB {
         })
     }
 
-    /// Creates B's events after the handshake, so that the trace always has the same order.
+    /// Waits for the handshake first, so that the trace always has the same order.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         // B stays loaded even if the handshake has failed, so ignore the error.
         let _ = driver.settled_link();
@@ -120,7 +115,7 @@ impl Driver for DriverB {
         )
     }
 
-    /// Reads the number of rounds, 1 to 1000, and plays them.
+    /// Plays as many rounds as the process has written, 1 to 1000.
     fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let rounds = control::read_number(reader)?;
         check_parameter(PeerModule::NAME, "exercise", rounds, 1..=1000)?;
@@ -184,7 +179,7 @@ impl PeerOps for DriverB {
         Ok(calls.saturating_add(1))
     }
 
-    /// Takes all items from the owner, and puts four: one alone, and three in a batch.
+    /// Also puts four items: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(PeerModule::NAME, &link.incoming())?;
         NOTE.put(&link.outgoing(), &10)?;
@@ -194,7 +189,7 @@ impl PeerOps for DriverB {
     }
 }
 
-/// Updates the shared data, calls the owner and exchanges items with it. Any context.
+/// Any context.
 fn exercise(link: &PeerLink<DemoPair>) -> Result {
     update(PeerModule::NAME, link.context(), |shared| {
         &mut shared.by_peer

@@ -697,7 +697,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * Return: 0, or
  * * %-EFAULT - no driver object, dispatch routine or module, or a pointer that is misaligned or
  *   cannot be read
- * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header's magic number, major version, size, layout
+ * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header: magic, major version, size, layout
  * * %-ENAMETOOLONG - the name has no NUL
  * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
  * * %-ENOEXEC - a routine outside the module's text (or in its init text), or hot_keys outside its

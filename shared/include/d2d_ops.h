@@ -24,7 +24,7 @@
  *
  * Return: 0, or
  * * %-EFAULT - the pointer is NULL or misaligned, or cannot be read
- * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header's magic number, major version, size, layout
+ * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header: magic, major version, size, layout
  */
 static inline int d2d_context_check(const struct d2d_context *offered)
 {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The interface of the demonstration pair, module_a and module_b.
-//!
-//! The build makes the C header of the pair from this declaration, beside the object of this crate.
 
 #![forbid(unsafe_code)]
 
@@ -24,16 +22,16 @@ use kernel::prelude::*;
 /// Payload of the pair's items: a number.
 pub type Note = u64;
 
-/// The most calls inside each other that `bounce` makes. All of them are on one stack of the kernel.
+/// The most calls inside each other that `bounce` makes, all on one stack of the kernel.
 pub const MAX_HOPS: u32 = 16;
 
 /// The most items that [`take_all`] takes at a time.
 const BATCH: u32 = 8;
 
-/// Takes all items off a queue, for the driver `by`: first one item, then the rest in batches.
-/// Returns the number of [`NOTE`]s; refuses an item of another kind, with a line. Any context.
+/// Takes all items off a queue, for the driver `by`. Returns the number of [`NOTE`]s; refuses an
+/// item of another kind, with a line. Any context.
 ///
-/// Fails with `EBADMSG` if this call takes an item that was put before one that it took earlier.
+/// Fails with `EBADMSG` if items come in another order than they were put.
 pub fn take_all(by: &CStr, queue: &Queue<'_>) -> Result<u32> {
     let (mut notes, mut next) = (0, 0);
     loop {
@@ -51,7 +49,7 @@ pub fn take_all(by: &CStr, queue: &Queue<'_>) -> Result<u32> {
     }
 }
 
-/// Checks the result of an operation. Fails with `EBADMSG` if it is not the expected one.
+/// Fails with `EBADMSG` if the result of an operation is not the expected one.
 pub fn expect(result: u32, expected: u32) -> Result {
     if result == expected {
         Ok(())
@@ -60,11 +58,10 @@ pub fn expect(result: u32, expected: u32) -> Result {
     }
 }
 
-/// Counts one more update in the shared block of a context, and prints the step in the name of
-/// driver `by`. The closure `own` selects the count of this driver. Any context.
+/// Counts one more update in the shared block of a context, for the driver `by`. `own` selects the
+/// count of this driver. Any context.
 ///
-/// Fails with `EBADMSG` if the counts of the two drivers do not add up to the number of updates.
-/// Then an update was lost.
+/// Fails with `EBADMSG` if an update was lost: the counts of the two drivers do not add up.
 pub fn update(
     by: &CStr,
     context: &Context<DemoPair>,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The named events of a driver of the demonstration. The other driver asks this driver to set the
-//! events, and waits for them.
+//! The named events of a driver of the demonstration. The other driver waits for them.
 
 use crate::{
     NOTICE,
@@ -18,7 +17,7 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// The limit of a wait, in milliseconds. The events are set before the wait begins.
+/// Milliseconds. The events are set before the wait begins.
 const TIMEOUT: u32 = 5000;
 
 /// The two events of a driver.
@@ -28,11 +27,11 @@ pub struct DemoEvents {
 }
 
 impl DemoEvents {
-    /// Creates or opens the events of a driver by calling `open` for each. May sleep.
+    /// Creates or opens each event by `open`. May sleep.
     ///
     /// # Errors
     ///
-    /// The errors of `open`.
+    /// Those of `open`.
     pub fn new(open: impl Fn(PairEvent) -> Result<Event>) -> Result<Self> {
         Ok(Self {
             notice: open(NOTICE)?,
@@ -44,7 +43,7 @@ impl DemoEvents {
         [&self.notice, &self.turn]
     }
 
-    /// Sets both events, and prints the steps in the name of driver `by`. Any context.
+    /// Sets both events, for the driver `by`. Any context.
     ///
     /// # Errors
     ///
@@ -57,14 +56,12 @@ impl DemoEvents {
         Ok(())
     }
 
-    /// Waits for both events, and prints the steps in the name of driver `by`. Afterwards neither
-    /// event is set: the wait takes the synchronization event, and this function resets the
-    /// notification event. May sleep.
+    /// Waits for both events, for the driver `by`. Afterwards neither event is set. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of [`Event::wait`]. `EBADMSG` if the notification event is not set after the wait, or
-    /// if the synchronization event is still set then.
+    /// Those of [`Event::wait`]. `EBADMSG` if the wait has taken the notification event, or has not
+    /// taken the synchronization event.
     pub fn wait(&self, by: &CStr) -> Result {
         for event in self.each() {
             event.wait(Wait::at_most(TIMEOUT))?;

@@ -47,25 +47,23 @@ struct KeyedRequest {
     request: Pended<u64>,
 }
 
-/// Serves the requests of the demonstration for a driver.
+/// Serves the requests of the demonstration.
 pub struct DemoRequests(Pin<KBox<Inner>>);
 
 #[pin_data]
 struct Inner {
-    /// The requests that the driver has pended.
     #[pin]
     pended: SpinLockIrq<[Option<KeyedRequest>; MOST_PENDED]>,
-    /// The driver's events, while the driver is registered.
+    /// Set while the driver is registered.
     #[pin]
     events: SpinLockIrq<Option<DemoEvents>>,
-    /// A thread holds this while it makes the other driver set the other driver's events, and waits
-    /// for them. So no other thread takes these events.
+    /// Held from the [`SIGNAL`] until the wait has ended, so that no other thread takes the events.
     #[pin]
     waiting: Mutex<()>,
 }
 
 impl DemoRequests {
-    /// Makes a `DemoRequests` without pended requests and events. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -105,20 +103,17 @@ impl DemoRequests {
             .or_unknown()
     }
 
-    /// Sets the driver's events.
     fn signal(&self, by: &CStr) -> Result {
         let events = self.0.events.lock();
         events.as_ref().ok_or(ENOTTY)?.set(by)
     }
 
-    /// Sends a [`SIGNAL`] to the driver `to` from execution context `place`. Then opens the events
-    /// of that driver by `open`, and waits for them. May sleep.
+    /// Sends a [`SIGNAL`] to the driver `to` from execution context `place`, and waits for the events
+    /// of that driver. May sleep.
     ///
     /// # Errors
     ///
-    /// - those of allocating and sending the request
-    /// - the error with which the request was completed
-    /// - those of `open` and of [`DemoEvents::wait`]
+    /// Those of the request, of `open` and of [`DemoEvents::wait`].
     pub fn await_signal(
         &self,
         place: Place,
@@ -164,7 +159,6 @@ impl DemoRequests {
         disposition
     }
 
-    /// Removes the first pended request for which `f` is true.
     fn take(&self, f: impl Fn(&KeyedRequest) -> bool) -> Option<KeyedRequest> {
         let mut pended = self.0.pended.lock();
         pended
@@ -177,13 +171,13 @@ impl DemoRequests {
         keyed.request.complete(&complete.value)
     }
 
-    /// Forgets a cancelled request. Any context.
+    /// Drops a cancelled request. Any context.
     pub fn cancelled(&self, id: RequestId) {
         drop(self.take(|keyed| keyed.request.id() == id));
     }
 }
 
-/// The requests that [`exchange`] sends. They are allocated ahead, where the caller may sleep.
+/// The requests that [`exchange`] sends, allocated where the caller may sleep.
 pub struct Packets {
     add: Packet,
     pend: [Packet; 2],
@@ -191,7 +185,7 @@ pub struct Packets {
 }
 
 impl Packets {
-    /// Allocates the requests. May sleep.
+    /// May sleep.
     ///
     /// # Errors
     ///
@@ -206,18 +200,13 @@ impl Packets {
     }
 }
 
-/// Sends four requests to the other driver. Any context.
-///
-/// 1. `ADD`, which the other driver completes at once.
-/// 2. `PEND`, which the other driver pends.
-/// 3. `COMPLETE`, on which the other driver completes the pended request.
-/// 4. `PEND` again, which this driver cancels.
+/// Sends four requests to the other driver: `ADD`, `PEND`, `COMPLETE`, and a `PEND` that it cancels.
+/// Any context.
 ///
 /// # Errors
 ///
-/// Those of sending a request, and the error with which one was completed. `EBADMSG` if an answer
-/// is wrong, `EINPROGRESS` if a request was not completed at once, `EALREADY` if the last one could
-/// not be cancelled.
+/// Those of the requests. `EBADMSG` if an answer is wrong, `EINPROGRESS` if a request was not
+/// completed at once, `EALREADY` if the last one could not be cancelled.
 pub fn exchange(packets: Packets, to: &Target) -> Result {
     let Packets {
         add,
