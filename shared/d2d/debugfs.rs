@@ -145,30 +145,23 @@ impl Write for Text {
     }
 }
 
-/// What a file shows.
+/// What a [`ShowFile`] shows.
 pub trait Show: Send + Sync + 'static {
     /// Writes all of it to `text`. Process context, may sleep.
     fn show(&self, text: &mut Text) -> Result;
 }
 
-/// An open file. Several threads may call its functions at the same time.
+/// An open file. Several threads may call its functions at the same time. The process gets the
+/// errno that they return.
 pub trait OpenFile: Send + Sync + 'static {
     /// What the file belongs to, open or not.
     type Source: Send + Sync + 'static;
 
     /// Opens the file for a process. Process context, may sleep.
-    ///
-    /// # Errors
-    ///
-    /// The errno that the process gets.
     fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
 
     /// Copies at most `length` bytes to user space, and returns how many. If `nonblocking` is set,
     /// it does not wait for something to read. Process context, may sleep.
-    ///
-    /// # Errors
-    ///
-    /// The errno that the process gets.
     fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize>;
 
     /// Returns the flags of `poll`, and registers with `table` what wakes the process when they
@@ -217,7 +210,7 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
 }
 
 /// The functions that the kernel calls for files of `F`. Their module drops the files before the
-/// kernel frees its text, as its [`DropPromise`] says.
+/// kernel frees its text.
 ///
 /// A function returns the `file_operations`, because a reference to them is neither `Send` nor
 /// `Sync`.

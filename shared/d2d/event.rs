@@ -2,8 +2,7 @@
 
 //! Named events. An event is a state, set or not set, that any drivers of an owner share.
 //!
-//! C header: `shared/include/d2d_event.h`. The counterpart of `IoCreateNotificationEvent`,
-//! `IoCreateSynchronizationEvent` and `KeWaitForMultipleObjects` on Windows.
+//! C header: `shared/include/d2d_event.h`.
 //!
 //! Drivers that create or open an event of the same name get the same event. It exists until all of
 //! them have dropped their [`Event`]s of it.
@@ -199,8 +198,7 @@ impl Event {
     ///
     /// Each set of a notification event starts the job. If the set of a synchronization event ends
     /// no wait, it starts the job of one handler, and the event is reset; handlers take turns. If
-    /// the event is set now, the job is started at once. Several sets before the job runs lead to
-    /// one run.
+    /// the event is set now, the job is started at once. Several sets may lead to one run.
     ///
     /// # Errors
     ///

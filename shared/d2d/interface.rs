@@ -65,7 +65,7 @@ pub unsafe trait Interface: Sized + 'static {
     /// The hash chain; see [`fingerprint::chain`](crate::fingerprint).
     const CHAIN: &'static [u64];
     /// Operations that return `EOPNOTSUPP`, whatever their arguments. They replace those that the
-    /// other side does not offer, so a call need not check for null.
+    /// other side does not offer, so no call checks for null.
     const UNSUPPORTED: Self::Table;
 }
 
@@ -82,9 +82,8 @@ pub unsafe trait TableFor<T>: Interface {
     const TABLE: &'static Self::Table;
 }
 
-/// What an operation gets as its first argument: a driver and its link.
-///
-/// `S` keeps the [`Link`] to the other side. `T` is the driver.
+/// What an operation gets as its first argument: a driver `T`, and `S`, which keeps its [`Link`] to
+/// the other side.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
@@ -371,10 +370,9 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module, which has filled in `raw` by the contract of
-    /// `struct d2d_endpoint`. As long as a reference to the result lives, the other side keeps the
-    /// memory that it lends. If the chains of the table and of `I` agree as far as both go, any
-    /// thread may then call the table's operations with `raw.self_`.
+    /// As for [`Expected::copy_operations`]. As long as a reference to the result lives, the other
+    /// side keeps the memory that it lends. If the chains of the table and of `I` agree as far as
+    /// both go, any thread may then call the table's operations with `raw.self_`.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -445,8 +443,8 @@ impl<I: Interface> Endpoint<I> {
 /// This makes the trait and three types: the interface, the caller and the table. A driver
 /// implements the trait under `#[vtable]`. An operation that it leaves out returns `EOPNOTSUPP`.
 ///
-/// A line `build: include_str!("...")` after the version, with the path of this source file,
-/// demands that both sides are built from the same sources by the same compiler.
+/// A line `build: include_str!("...")` after the version has the path of the source file with the
+/// declaration. It demands that both sides are built from the same sources by the same compiler.
 /// [`pair!`](crate::pair!) adds a line `versions: HASHES`: for each minor version, a hash of what
 /// the pair has apart from its operations.
 ///
