@@ -520,7 +520,7 @@ pub unsafe fn store<T>(result: Option<T>, to: *mut T) -> c_int {
 ///
 /// # Safety
 ///
-/// As `d2d_owner.h` says: the owner exists, and `context` is one of its contexts.
+/// The owner exists, and `context` is one of its contexts.
 #[inline(always)]
 pub unsafe fn enter(context: *mut abi::d2d_context) -> Option<abi::d2d_peer> {
     // SAFETY: The caller keeps the contract of `seat`.
@@ -537,7 +537,7 @@ pub unsafe fn enter(context: *mut abi::d2d_context) -> Option<abi::d2d_peer> {
 ///
 /// # Safety
 ///
-/// As `d2d_owner.h` says: the calling thread has entered the peer of `context`, and has got `peer`.
+/// The calling thread has entered the peer of `context`, and has got `peer`.
 #[inline]
 pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
     // SAFETY: The thread is inside the peer of `context`, so the owner exists, and `context` is one
@@ -554,7 +554,7 @@ pub unsafe fn exit(context: *mut abi::d2d_context, peer: *const abi::d2d_peer) {
 ///
 /// # Safety
 ///
-/// As `d2d_owner.h` says: the owner exists, and `context` is one of its contexts.
+/// As for [`enter`].
 #[inline]
 pub unsafe fn lookup(context: *mut abi::d2d_context) -> Option<abi::d2d_handle> {
     // SAFETY: The caller keeps the contract of `seat`.

@@ -39,8 +39,8 @@ impl Completion {
         unsafe { bindings::complete_all(self.inner.get()) };
     }
 
-    /// Waits until this is completed, for at most `ms` milliseconds, or without limit if `ms` is
-    /// `None`. Returns whether it is completed. May sleep.
+    /// Waits for at most `ms` milliseconds, or without limit if `ms` is `None`. Returns whether
+    /// this is completed. May sleep.
     ///
     /// # Errors
     ///

@@ -56,7 +56,7 @@ impl Config {
     ///
     /// # Errors
     ///
-    /// `ERANGE`, with a line that names the parameter and its range. The ranges are:
+    /// `ERANGE`, with a line, outside of these ranges:
     /// - `contexts`: 1 to 64
     /// - `capacity`: 1 to 1048576
     /// - `item_size`: 8 to 4096
@@ -107,8 +107,8 @@ impl Config {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checked before the first allocation: otherwise the first contexts could use up the memory of
-    /// the machine before a later one fails. Any context.
+    /// Checks that there is enough memory for all contexts. Otherwise the first ones use up the
+    /// memory of the machine before the allocation of a later one fails. Any context.
     ///
     /// # Errors
     ///

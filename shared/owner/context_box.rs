@@ -50,8 +50,8 @@ fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     }
 }
 
-/// Bytes of a chunk, the unit in which items are allocated. A larger one needs an allocation of a
-/// high order.
+/// Bytes of a chunk, the unit in which items are allocated. A larger one is an allocation of a high
+/// order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
 #[repr(C, align(64))]
@@ -59,7 +59,7 @@ struct CacheLine([u8; abi::D2D_CACHE_LINE as usize]);
 
 /// # Invariants
 ///
-/// `raw` points to an initialized context in `_memory`, and the items of its queues are in `_items`.
+/// `raw` points to an initialized context in `_memory`; the items of its queues are in `_items`.
 pub(crate) struct ContextBox {
     raw: *mut abi::d2d_context,
     /// In cache lines because of the context's alignment; length 0.
@@ -194,8 +194,8 @@ impl ContextBox {
 
     /// # Safety
     ///
-    /// The box is not dropped while code that could have a copy of the result can run. It was made
-    /// with the sizes of the pair `P`.
+    /// The box is not dropped while code that may have a copy of the result can run. It has the
+    /// sizes of the pair `P`.
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
         // SAFETY: The pointer is that of an allocation, so it is not null. The caller promises that
         // the box lives long enough and has the sizes of the pair.
@@ -203,8 +203,8 @@ impl ContextBox {
     }
 }
 
-/// A context's box, and the memory that the owner lends the peer of the context. Frees both when it
-/// is dropped, except after [`ContextMemory::keep`].
+/// A context's box, and the memory that the owner lends the peer of the context. Its drop frees
+/// both, except after [`ContextMemory::keep`].
 pub(crate) struct ContextMemory {
     contents: Option<(ContextBox, Option<Lending>)>,
     kept: Atomic<u32>,

@@ -77,8 +77,8 @@ use zerocopy::FromZeros;
 
 /// The driver that owns the contexts; [`module_owner!`](crate::module_owner) makes its module.
 ///
-/// Each context has a value of the type, which implements the trait of the pair's owner interface,
-/// too.
+/// Each context has a value of the type. The type also implements the trait of the pair's owner
+/// interface.
 pub trait Owner: Sized + Send + Sync + 'static {
     /// What the owner and its peers have agreed on.
     type Pair: Pair;
@@ -94,7 +94,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// The state that the owner has once, whatever the number of its contexts.
     type State: Send + Sync + 'static;
 
-    /// Called before [`new`](Owner::new). May sleep.
+    /// Makes the owner's state, before the first call of [`new`](Owner::new). May sleep.
     ///
     /// # Errors
     ///
@@ -120,10 +120,9 @@ pub trait Owner: Sized + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Stops what the owner has started by other means than [jobs](d2d::job) and
-    /// [devices](d2d::device). Links, events, requests, jobs and devices still work. Called when
-    /// the unload of the module begins, or when loading fails in [`ready`](Owner::ready) or later.
-    /// May sleep.
+    /// Stops what the owner has started without the library. Called when the unload of the module
+    /// begins, or when loading fails in [`ready`](Owner::ready) or later. Links, events, requests,
+    /// [jobs](d2d::job) and [devices](d2d::device) still work. May sleep.
     ///
     /// Then the library:
     /// 1. makes calls of the owner's devices fail, and closes its jobs,

@@ -94,9 +94,9 @@ impl Server {
         true
     }
 
-    /// Cancels the request that a driver has not completed in time, and waits until the completion
-    /// routine has freed the context: in this thread, or in one that is just completing the
-    /// request. May sleep.
+    /// Cancels the request that a driver has not completed in time, and waits until the context is
+    /// free. The completion routine makes it free, in this thread or in one that is just completing
+    /// the request. May sleep.
     pub(super) fn end_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         self.requests.cancel_handshake(handshake.request);
         while self.is_attaching(handle, handshake) {
@@ -135,8 +135,8 @@ impl Server {
         // `detach` checks that, and a thread that expels drivers is unloading a module, which a
         // routine must not do.
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
-        // The thread in `d2d_attach()` may still be inside the dispatch routine, although the
-        // request is completed.
+        // Although the request is completed, the thread in `d2d_attach()` may still be inside the
+        // dispatch routine.
         self.wait_for_attach(handle);
         step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);

@@ -126,7 +126,7 @@ struct Uses {
     handlers: Handlers,
     /// Handles of the event.
     openings: u32,
-    /// If so, no other handle is opened.
+    /// Whether the last handle is closed. Then no other handle is opened.
     closed: bool,
 }
 

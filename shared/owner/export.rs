@@ -148,7 +148,8 @@ impl Going for Remover {
     }
 }
 
-/// The fields are dropped in this order, as those of [`CParts`].
+/// What the module of an owner consists of. The fields are dropped in this order, as those of
+/// [`CParts`].
 pub struct Parts<O: Owner> {
     _state: KVec<ShowFile<View>>,
     _open: OpenExports<OwnerDriver<O>>,
@@ -247,8 +248,8 @@ impl<O: Owner> OwnerRole<O> {
         self.exports.joined_parts(promise, join, leave_others)
     }
 
-    /// Returns `None` before there are contexts, and after the owner has left. Any context but NMI.
-    /// The module is not unloaded before `f` returns.
+    /// Runs `f` on the contexts. Returns `None` before there are contexts, and after the owner has
+    /// left. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
             // SAFETY: By the type invariants, the pointer is null, or was made from a pointer to
@@ -743,7 +744,7 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         // threads of other roles that are inside `OwnerRole::contexts`, and for threads of a module
         // that has found the functions without importing the symbols.
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
-        // For threads that have found the server by `try_briefly`.
+        // Waits for threads that have found the server by `try_briefly`.
         rcu::synchronize_rcu();
         // SAFETY: `open` has stored the pointer, which came from `Arc::into_raw`, and only this
         // `drop` takes it away. Nobody is inside any more, and all RCU readers that may have found

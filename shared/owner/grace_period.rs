@@ -17,8 +17,8 @@ pub(crate) struct GracePeriod(c_ulong);
 impl GracePeriod {
     /// Makes the grace period that begins now. Any context.
     ///
-    /// This only reads RCU's state. If nothing else makes RCU begin a grace period,
-    /// [`GracePeriod::wait`] does so.
+    /// This only reads RCU's state. Unless RCU begins a grace period for another reason,
+    /// [`GracePeriod::wait`] begins it.
     pub(crate) fn begin() -> Self {
         Self(get_state_synchronize_rcu())
     }

@@ -2,11 +2,8 @@
 
 //! The handshake: how the owner shares a context with a driver.
 //!
-//! As on Windows, the owner:
-//! 1. looks up the driver,
-//! 2. builds an internal device control request whose user buffer is the context,
-//! 3. sends the request to the driver's dispatch routine,
-//! 4. learns of the completion, and opens the link.
+//! As on Windows, the owner sends the driver an internal device control request whose user buffer
+//! is the context.
 //!
 //! The sender is the owner's own driver object. The driver's entry in the
 //! [registry](crate::registry) has the handshake's state.
@@ -64,8 +61,8 @@ impl Server {
     ///
     /// Those of `d2d_attach`.
     pub(crate) fn attach(&self, handle: abi::d2d_handle) -> Result {
-        // Allocated before the state becomes `Attaching`, because another thread can end a
-        // handshake only by its request.
+        // Allocated before the state becomes `Attaching`: another thread can end a handshake only
+        // by its request.
         let request = self.requests.alloc(own_handle(), 0, 0)?;
         let reserved = self.registry.reserve(handle, request, self.contexts.len());
         let (driver, handshake) = match reserved {
@@ -233,8 +230,8 @@ impl Server {
         send
     }
 
-    /// `d2d_complete`. The result for a handshake can be the errno with which the owner refuses
-    /// what the driver has filled in. Any context.
+    /// `d2d_complete`. For a handshake, returns the errno if the owner refuses what the driver has
+    /// filled in. Any context.
     pub(crate) fn complete(
         &self,
         handle: abi::d2d_handle,
@@ -279,7 +276,7 @@ impl Server {
             _ => {
                 let error = Error::from_errno(result.status);
                 // A thread in `d2d_attach()` may still be inside the dispatch routine, which may
-                // use the context. It makes the context free when it returns.
+                // use the context. That thread then makes the context free.
                 if !self.registry.note_refusal(handle, error) {
                     self.give_back(handle, handshake);
                 }

@@ -2,7 +2,7 @@
 
 //! A box that a thread fills in while others look there without a lock.
 //!
-//! The kernel crate's `SetOnce` loads two words for each look, one of them in a C helper.
+//! For each look, the kernel crate's `SetOnce` loads two words, one in a C helper.
 
 use core::ptr::null_mut;
 use d2d::word::{

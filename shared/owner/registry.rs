@@ -3,8 +3,8 @@
 //! The registered drivers, and which context each of them holds.
 //!
 //! A handle has a generation, so the registry refuses the handle of an unregistered driver without
-//! reading freed memory. Those that send a driver requests have a handle of another kind, by which
-//! they cannot detach or unregister it.
+//! reading freed memory. Senders have a handle of another kind, by which they cannot detach or
+//! unregister the driver.
 //!
 //! The code of requests finds a driver by its [`Slot`], without a lock. The registry's lock
 //! protects all else.
@@ -55,7 +55,7 @@ pub(crate) use self::{
     handshakes::Overdue, //
 };
 
-/// Including the owner's own driver object.
+/// Most registered drivers, including the owner's own driver object.
 pub(crate) const SLOTS: usize = abi::D2D_MAX_DRIVERS as usize;
 
 unsafe extern "C" {
@@ -131,7 +131,7 @@ impl Registry {
         Some((self.slots.get(index)?, generation))
     }
 
-    /// For a call of the dispatch routine by `task`, the calling task. Any context.
+    /// Enters a driver, to call its dispatch routine. `task` is the calling task. Any context.
     ///
     /// # Errors
     ///
@@ -154,8 +154,8 @@ impl Registry {
             })
     }
 
-    /// For a call of another routine; the driver may be leaving. Returns `None` if it is not
-    /// registered any more, or was expelled. Any context.
+    /// Enters a driver, even one that is leaving, to call another routine. Returns `None` if it is
+    /// not registered any more, or was expelled. Any context.
     pub(crate) fn enter(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
         let (slot, generation) = self.slot(Kind::Driver, driver)?;
         slot.enter(Task::current_raw() as u64, generation, EXPELLED)
@@ -169,8 +169,8 @@ impl Registry {
             .ok()
     }
 
-    /// Checks that a driver may send requests and, if `needs` is not 0, has one of these routines:
-    /// see [`has`]. Any context.
+    /// Checks that a driver may send requests and has one of the routines in `needs`, unless
+    /// `needs` is 0. Any context.
     ///
     /// # Errors
     ///
@@ -243,8 +243,8 @@ impl Registry {
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
-    /// From here on, the owner switches the keys of the driver's hot steps, unless the driver's
-    /// module is going. Returns whether it is going. May sleep.
+    /// From here on, the owner switches the keys of the driver's hot steps. Does nothing and
+    /// returns true if the driver's module is going. May sleep.
     fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
         let _adding = self.hot_keys.lock();
         // `expel` runs only after the module's state has become `GOING`. The state is read after
@@ -282,8 +282,8 @@ impl Registry {
     /// `ESHUTDOWN` if the module is going, or if another thread unregisters or expels the driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, entry| {
-            // Another thread that unregisters or expels the driver removes it, too. If it
-            // unregisters, it has guessed the handle.
+            // The thread that unregisters or expels the driver removes it, too. A thread that
+            // unregisters it has guessed the handle.
             let stays = |entry: &&mut Entry| !entry.is_unregistering && !entry.is_expelled;
             let published = entry.as_mut().filter(stays)?;
             published.is_registering = false;
@@ -338,7 +338,7 @@ impl Registry {
         self.refuse(reason, error, &fields![handle: handle])
     }
 
-    /// Returns the handle for the driver's senders. Any context.
+    /// Any context.
     ///
     /// # Errors
     ///
@@ -426,9 +426,9 @@ impl Registry {
     }
 
     /// Expels the first driver for which `f` returns true and which was not expelled before. From
-    /// here on, none of its routines is called, and its requests and those to it are refused.
-    /// Returns its entry from before. A thread that [claims](Registry::claim_expelled) the driver
-    /// has to remove it. Any context.
+    /// here on, none of its routines is called, and requests to and of it are refused. Returns its
+    /// entry from before. A thread that [claims](Registry::claim_expelled) the driver has to remove
+    /// it. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
         let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();
@@ -477,8 +477,8 @@ impl Registry {
         self.first(|_| true).is_none()
     }
 
-    /// Returns `None`, and changes nothing, while a thread is inside one of the driver's routines.
-    /// Any context. Before, the caller has:
+    /// Returns `None`, and changes nothing, while a thread is inside the driver. Any context.
+    /// Before, the caller has:
     /// 1. begun to unregister the driver, by [`Registry::unregister`] or
     ///    [`Registry::claim_expelled`],
     /// 2. called [`Registry::remove_hot_keys`],

@@ -43,10 +43,10 @@ const STEPS: usize = Step::D2D_STEP_COUNT as usize;
 const FIELDS: usize = abi::d2d_key::D2D_FIELD_COUNT as usize;
 
 unsafe extern "C" {
-    /// `irq_context.c`
+    /// Defined in `irq_context.c`.
     safe fn d2d_irq_context() -> c_uint;
     safe fn d2d_may_sleep() -> c_uint;
-    /// `tracepoints.c`
+    /// Defined in `tracepoints.c`.
     safe fn d2d_lines_on();
     safe fn d2d_is_on(step: u32) -> bool;
     fn d2d_hit(
@@ -56,7 +56,7 @@ unsafe extern "C" {
         place: *const c_char,
         detail: *const c_char,
     );
-    /// `trace_names.c`
+    /// Defined in `trace_names.c`.
     safe static d2d_step_names: [TraceName; STEPS];
     safe static d2d_field_names: [TraceName; FIELDS];
 }
