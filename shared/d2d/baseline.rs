@@ -101,8 +101,8 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
 /// A reason, and the line of the baseline that the header lacks, if that is the reason.
 type Fault = (&'static str, Option<Line>);
 
-/// Returns how the C header of a pair breaks with `recorded`, that of an older version. A new major
-/// version may change everything.
+/// Returns what is wrong with the C header of a pair, compared with `recorded`, that of an older
+/// version. A new major version may change everything.
 #[inline]
 const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fault> {
     let (Some(major), Some(minor)) = (

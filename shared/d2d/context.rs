@@ -53,7 +53,7 @@ impl<P> Context<P> {
     /// # Safety
     ///
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
-    /// blocks have these sizes, none less than that of a pair `P`.
+    /// blocks have these sizes. None is smaller than a pair `P` declares.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
         // SAFETY: By the contract, the structure is initialized and lives as long as the result,
         // which hands the queues out only while it is borrowed. `id` never changes.

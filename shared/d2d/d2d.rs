@@ -26,8 +26,8 @@
 //! `spinlock_t` may be taken, but not NMI. *Process context* is a task. An error *with a line* is a
 //! refusal.
 //!
-//! Drivers carry `#![forbid(unsafe_code)]`. Safe code cannot cause undefined behaviour by the safe
-//! items of this crate.
+//! Drivers carry `#![forbid(unsafe_code)]`. With the safe items of this crate, safe code cannot
+//! cause undefined behaviour.
 
 mod adopt;
 mod arch;
