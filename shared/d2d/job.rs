@@ -4,8 +4,8 @@
 //!
 //! A [`Work`] runs its routine in a kernel worker or in softirq, a [`Timer`] in softirq or in hard interrupt, and a
 //! [`Thread`] in a thread of its own. A peer makes jobs by [`DriverRef::work`](crate::driver::DriverRef::work) and its
-//! neighbours, an owner by the methods of its `Contexts` that have the same names. A driver can start a job in any
-//! execution context but NMI, and so can an event: see [`Event::on_set`](crate::event::Event::on_set).
+//! neighbours, an owner by the same methods of its `Contexts`. Any execution context but NMI can start a job, and so
+//! can an event: see [`Event::on_set`](crate::event::Event::on_set).
 //!
 //! The library keeps each job until its driver leaves: make a job once, and start it often. In a module with one role,
 //! the library drops a peer's [`Driver::Resources`](crate::driver::Driver::Resources) before the peer leaves. When a
@@ -23,13 +23,6 @@
 //! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run must set a time
 //! limit, or wait for an event of the driver. A routine must not loop until a queue is empty: until step 4, the other
 //! driver may go on filling the queue.
-//!
-//! ```ignore
-//! fn ready(contexts: &Contexts<'_, Self>) -> Result {
-//!     let clock = contexts.timer(TimerContext::HardIrq, |contexts, _timer| tick(contexts))?;
-//!     clock.start_every(Delta::from_millis(10))
-//! }
-//! ```
 
 mod thread;
 mod timer;
@@ -64,7 +57,6 @@ use kernel::{
     }, //
 };
 
-/// The jobs of a driver.
 #[doc(hidden)]
 #[pin_data]
 pub struct Jobs {
@@ -73,7 +65,7 @@ pub struct Jobs {
 }
 
 struct Made {
-    /// The driver is leaving: no job is made any more.
+    /// The driver is leaving.
     is_closed: bool,
     jobs: KVec<Arc<dyn Job>>,
 }
@@ -192,11 +184,10 @@ trait Job: Send + Sync {
     /// Makes the routine run as soon as possible, or fails with `ESHUTDOWN` if the job is closed. Any context.
     fn start(&self) -> Result;
 
-    /// Makes starting the job fail. Any context.
     fn close(&self);
 
     /// Cancels a start of a [`Work`] whose run has not begun; other jobs leave that to [`stop`](Job::stop). The job
-    /// must be closed. Any context.
+    /// must be closed.
     fn cancel_start(&self) {}
 
     /// Whether the routine may be waiting for something; that of a [`Timer`] never waits. Any context.
@@ -204,7 +195,7 @@ trait Job: Send + Sync {
         false
     }
 
-    /// Cancels the job, waits for its routine, and drops the routine. The job must be closed. Called once. May sleep.
+    /// Cancels the job, waits for its routine, and drops the routine. The job must be closed. May sleep.
     fn stop(&self);
 }
 
@@ -260,8 +251,8 @@ impl<J> Routine<J> {
         }
     }
 
-    /// Drops the routine. Each [`run`](Self::run) must have ended: otherwise it drops the last reference to the
-    /// routine, perhaps in a context that must not sleep.
+    /// Each [`run`](Self::run) must have ended: otherwise it drops the last reference to the routine, perhaps in a
+    /// context that must not sleep.
     fn clear(&self) {
         // Without the lock: the destructor of the routine may be any code.
         let routine = self.routine.lock().take();

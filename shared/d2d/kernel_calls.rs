@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's C functions that take no pointer, and that the kernel crate does not wrap as the library needs them.
+//! The kernel's C functions that take no pointer, and for which the kernel crate has nothing that the library can use.
 //! `d2d` and `d2d_owner` each compile this file as a private module.
 
 use kernel::{
@@ -18,9 +18,9 @@ macro_rules! kernel_calls {
         #[allow(non_snake_case, reason = "they have the names that they have in C")]
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The function takes no pointer. `capable` calls `BUG` for a wrong number; the other functions
-            // take any number. A wrong execution context does not break memory safety: the kernel crate's safe
-            // functions that sleep leave it to the caller, too.
+            // SAFETY: The function takes no pointer. `capable` calls `BUG` for a wrong number; the others take any
+            // number. As with the kernel crate's safe functions that sleep, a wrong execution context does not break
+            // memory safety.
             unsafe { bindings::$name($($argument),*) }
         }
     )*};

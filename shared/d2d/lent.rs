@@ -3,9 +3,8 @@
 //! Lent memory: memory of one side of a context that the other side uses, too, such as a ring.
 //!
 //! C type: `struct d2d_lent`. Each side can lend one piece of memory in the handshake
-//! ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`): a structure that the pair declares in `lent` of
-//! [`pair!`](crate::pair!), or several in a row. The [`Lending`] keeps the memory until the other side cannot use it
-//! any more:
+//! ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`): a structure of `lent` of [`pair!`](crate::pair!),
+//! or several in a row. The [`Lending`] keeps the memory until the other side cannot use it any more:
 //!
 //! - The owner uses the peer's memory only while it is inside the peer
 //!   ([`PeerCall::lent`](crate::link::PeerCall::lent)). The peer cannot detach meanwhile.
@@ -219,7 +218,7 @@ unsafe impl Send for Lent {}
 unsafe impl Sync for Lent {}
 
 impl Lent {
-    /// `EFAULT`, with a line in the name of `driver`, if the memory is empty or cannot be read.
+    /// Fails with `EFAULT`, with a line in the name of `driver`, if the memory is empty or cannot be read.
     pub(crate) fn check(driver: &CStr, lent: &abi::d2d_lent) -> Result<Self> {
         let Some(memory) = NonNull::new(lent.memory.cast::<u8>()) else {
             return Ok(Self(None));
@@ -240,7 +239,9 @@ impl Lent {
         })))
     }
 
-    /// Returns the lent values. The errors are those of [`PeerCall::lent`](crate::link::PeerCall::lent). Any context.
+    /// Returns the lent values, or an error of [`PeerCall::lent`](crate::link::PeerCall::lent), with a line. Any
+    /// context.
+    ///
     /// # Safety
     ///
     /// The memory exists for `'a`.

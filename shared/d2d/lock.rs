@@ -2,12 +2,11 @@
 
 //! The spinlock of the library's own data, taken in any context as by `spin_lock_irqsave()`.
 //!
-//! The kernel crate's `SpinLockIrq` allows its guards to be dropped in any order, and costs about one and a half times
-//! as much. A guard of this lock restores the interrupt flag that it found. So this guard and all others that disable
-//! interrupts must be dropped in the reverse order of their making, or interrupts are enabled while a
-//! `LocalInterruptDisabled` still lives. The type does not enforce that order. So no driver can name it: `d2d` and
-//! `d2d_owner` each compile this file as a private module. Both keep to the order, and call no code of a driver with
-//! such a lock held.
+//! The kernel crate's `SpinLockIrq` costs about one and a half times as much, because its guards may be dropped in any
+//! order. A guard of this lock restores the interrupt flag that it found. So guards that disable interrupts must be
+//! dropped in the reverse order of their making. Otherwise interrupts are enabled while a `LocalInterruptDisabled`
+//! still lives. The type does not enforce that order. So no driver can name it: `d2d` and `d2d_owner` each compile
+//! this file as a private module. Both keep to the order, and call no code of a driver with such a lock held.
 //!
 //! Kernels before 7.3 have neither type. For these, `d2d_kernel` gives drivers this lock under the name `SpinLockIrq`
 //! (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in another order can hang the machine, but does
@@ -61,7 +60,7 @@ unsafe impl Backend for IrqSave {
         name: *const c_char,
         key: *mut bindings::lock_class_key,
     ) {
-        // SAFETY: The caller provides memory for the lock, and a name and a class that live as long as the lock.
+        // SAFETY: By the caller, there is memory for the lock, and name and class live as long as the lock.
         unsafe { bindings::__spin_lock_init(lock, name, key) }
     }
 

@@ -59,7 +59,7 @@ impl Sender {
         Ok(Target(handle))
     }
 
-    /// Allocates a request with room for `input` bytes of input and `output` bytes of output. May sleep.
+    /// Allocates a request with this room for input and output, in bytes. May sleep.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Sender {
         })
     }
 
-    /// Allocates a request with buffers of the sizes that this code needs. May sleep.
+    /// Allocates a request with buffers for this code. May sleep.
     ///
     /// # Errors
     ///
@@ -154,14 +154,13 @@ pub struct Refused {
 /// Why [`Packet::call`] has no output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallError {
-    /// The request was not sent, for one of the reasons of `d2d_request_send` in `d2d.h`.
+    /// The request was not sent: an error of `d2d_request_send` in `d2d.h`.
     NotSent(Error),
-    /// The request was sent, and has no result yet, for one of the reasons of `d2d_request_wait` in `d2d.h`. Dropping
-    /// the packet cancels it.
+    /// The request has no result yet: an error of `d2d_request_wait` in `d2d.h`. Dropping the packet cancels it.
     NotWaited(Error),
     /// The request has ended with this error.
     Ended(Ended, Error),
-    /// `EMSGSIZE`: the request was completed with success, but its output does not have the size of an `O`.
+    /// `EMSGSIZE`: the request was completed with success, but its output has another size than an `O`.
     NoOutput(Error),
 }
 
@@ -459,11 +458,7 @@ impl<O: Plain> Sent<O> {
 
 /// A request that was sent and has no result yet, and the reason.
 pub struct Unfinished<O: Plain> {
-    /// An error of `d2d_request_wait` in `d2d.h`:
-    ///
-    /// - `EINPROGRESS` if the time is over, and the request is completed, but not delivered yet.
-    /// - `EDEADLK` if the caller must not sleep.
-    /// - `ESTALE` if the sender is not registered any more.
+    /// An error of `d2d_request_wait` in `d2d.h`.
     pub error: Error,
     /// The request, for which the sender may wait again.
     pub sent: Sent<O>,

@@ -83,12 +83,12 @@
 ///
 /// # Growing
 ///
-/// A pair grows by appending in a new minor version. Operations may be appended to either side. Kinds, control codes
-/// and events may be appended with the attribute `#[since = MINOR]`, and so may fields at the end of a block of data.
-/// Drivers of an older and a newer minor version work with each other, with one exception: if a block of data of an
-/// older owner lacks a field that the peer knows, the peer refuses the owner's context (`bad-data-size`). A call of an
-/// operation that the other side does not have fails with `EOPNOTSUPP`. The payload of an item and the input and
-/// output of a request never change.
+/// A pair grows by appending in a new minor version. Operations may be appended to either side. Kinds, control codes,
+/// events, and fields at the end of a block of data may be appended with the attribute `#[since = MINOR]`. Drivers of
+/// an older and a newer minor version work with each other, with one exception: if a block of data of an older owner
+/// lacks a field that the peer knows, the peer refuses the owner's context (`bad-data-size`). A call of an operation
+/// that the other side does not have fails with `EOPNOTSUPP`. The payload of an item and the input and output of a
+/// request never change.
 ///
 /// Keep the generated C header of each released version. Name the latest one in a line `baseline` behind the line
 /// `version`:

@@ -2,8 +2,6 @@
 
 //! Access to memory by pointers that come from other drivers, and may be bad.
 //!
-//! `d2d_nofault.h` says which pointers are bad.
-//!
 //! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and `d2d_owner` each
 //! compile this file as a private module, and read only addresses that another driver has passed.
 
@@ -103,8 +101,8 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
 ///
 /// # Invariants
 ///
-/// `start` is the address of the calling task's stack. The pointer `task` makes this type neither `Send` nor `Sync`,
-/// so a value stays with the task that has called [`Stack::current`]. The stack is mapped as long as this task runs.
+/// `start` is the address of the calling task's stack, which is mapped as long as this task runs. The pointer `task`
+/// makes this type neither `Send` nor `Sync`, so a value stays with the task that has called [`Stack::current`].
 #[derive(Clone, Copy)]
 pub(crate) struct Stack {
     task: *mut bindings::task_struct,

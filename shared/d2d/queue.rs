@@ -135,7 +135,7 @@ impl<'a> Queue<'a> {
     ///
     /// The invariants of the type hold for `raw`.
     pub(crate) unsafe fn from_raw(raw: NonNull<abi::d2d_queue>) -> Self {
-        // INVARIANT: By the caller.
+        // INVARIANT: The caller says that the invariants hold.
         Self {
             raw,
             _context: PhantomData,
@@ -144,7 +144,7 @@ impl<'a> Queue<'a> {
 
     #[inline]
     fn lock(self) -> Guard<'a, (), IrqSave> {
-        // SAFETY: By the type invariants.
+        // SAFETY: By the type invariants the lock is initialized and lives for `'a`.
         let lock: &'a IrqLock<()> =
             unsafe { IrqLock::from_raw(&raw mut (*self.raw.as_ptr()).lock) };
         lock.lock()
@@ -210,7 +210,7 @@ impl<'a> Queue<'a> {
             .sum())
     }
 
-    /// Puts at most [`batch_of`] payloads, and at least one, as far as there is room, and rings the doorbell. Returns
+    /// Puts at least one and at most [`batch_of`] payloads, as far as there is room, and rings the doorbell. Returns
     /// the number of items put. The caller has checked that each payload fits into an item.
     #[inline(always)]
     fn put_and_ring<T: IntoBytes + Immutable>(self, kind: u32, payloads: &[T]) -> usize {

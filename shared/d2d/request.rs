@@ -188,7 +188,7 @@ impl<'a> Request<'a> {
     /// Completes the request. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`, because they say that a request is not
     /// completed. The meaning of `information` depends on the control code; pass 0 if it has none. Any context.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
-        // If the request was cancelled meanwhile, the caller can do nothing about that.
+        // If the request was cancelled meanwhile, the caller can do nothing.
         Disposition::new(self.raw.complete(result, information).0)
     }
 

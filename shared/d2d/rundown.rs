@@ -105,7 +105,7 @@ impl<T> Rundown<T> {
     /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes `inside` once, and does
     /// not use the value after that.
     pub unsafe fn leave(&self, inside: *mut c_void) {
-        // SAFETY: By the caller. `enter` has passed `true`, too.
+        // SAFETY: The caller has got `inside` by `Entered::into_raw`. `enter` has passed `true`, too.
         unsafe { self.readers.leave(inside, true) };
     }
 

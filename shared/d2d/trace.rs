@@ -2,8 +2,8 @@
 
 //! The trace: one dmesg line for each step, in a fixed vocabulary.
 //!
-//! The owner's `d2d_trace` makes the line and the tracepoint from a [`StepRecord`]. `shared/include/d2d_step.h` lists
-//! the steps and their fields.
+//! `d2d_trace` makes the line and the tracepoint from a [`StepRecord`]. `shared/include/d2d_step.h` lists the steps
+//! and their fields.
 
 use crate::{
     abi,
@@ -92,10 +92,6 @@ impl<'a> Field<'a> {
 }
 
 /// Makes an array of [`Field`]s, named as in `shared/include/d2d_step.h`.
-///
-/// ```ignore
-/// fields![to: driver.name(), ctx: 0]
-/// ```
 #[macro_export]
 macro_rules! fields {
     ($($key:ident: $value:expr),* $(,)?) => {
@@ -184,10 +180,6 @@ macro_rules! trace {
 }
 
 /// As [`trace::refuse()`](crate::trace::refuse()), with [fields](fields!).
-///
-/// ```ignore
-/// return Err(refuse!(driver.name(), "not-attached", ENOTCONN, ctx: 0));
-/// ```
 #[macro_export]
 macro_rules! refuse {
     ($driver:expr, $reason:expr, $error:expr $(, $($field:tt)+)?) => {
@@ -231,8 +223,8 @@ unsafe extern "C" {
     safe static d2d_reported_by_owner: Atomic<usize>;
 }
 
-/// Notes whether the calling task's call of the owner has returned `ENOMEM`. The owner has then printed a line, and
-/// [`report_memory`] does not print a second one. Returns `result`. Any context.
+/// Notes whether the calling task's call of the owner has returned `ENOMEM`: then the owner has printed a line, and
+/// [`report_memory`] prints no second one. Returns `result`. Any context.
 #[inline(never)]
 pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     let task = Task::current_raw() as usize;

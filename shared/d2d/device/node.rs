@@ -73,12 +73,11 @@ use kernel::{
 
 #[allow(improper_ctypes, reason = "it is one word")]
 unsafe extern "C" {
-    /// The address of the task that opens a device of this module, or 0. `misc_mtx` allows one at a time. Defined in
-    /// `module.c`.
+    /// The address of the task that opens a device of this module, or 0. `misc_mtx` allows one such task at a time.
+    /// Defined in `module.c`.
     safe static d2d_opening_task: Atomic<usize>;
 
-    /// Returns whether a device in a class with files of that name in `/dev` has this name. May sleep. Defined in
-    /// `module.c`.
+    /// As `d2d_device_exists()`. May sleep. Defined in `module.c`.
     ///
     /// # Safety
     ///
@@ -86,8 +85,8 @@ unsafe extern "C" {
     unsafe fn d2d_device_name_is_taken(name: *const c_char) -> bool;
 }
 
-/// Returns `EDEADLK`, with a line, in [`open`], where the kernel holds `misc_mtx`: no device can be registered or
-/// deregistered there.
+/// Fails with `EDEADLK`, with a line, in [`open`]: the kernel holds `misc_mtx` there, which registering and
+/// deregistering take.
 pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
     // A task finds its own address only if it has stored the address itself.
     match d2d_opening_task.load(Relaxed) == Task::current_raw() as usize {
@@ -134,10 +133,10 @@ impl Node {
             return Err(ESHUTDOWN);
         }
         let (driver, name) = (device.driver, device.settings.name);
-        // If a miscellaneous device has the name, misc_register() prints a stack trace and returns EEXIST, which as
-        // the result of a module's initialization means that the module is loaded already. If a device of another
-        // class has the name, misc_register() succeeds, but the new device gets no file in /dev. Another module can
-        // still take the name after this check.
+        // If a miscellaneous device has the name, misc_register() prints a stack trace and returns EEXIST. The
+        // initialization of a module must not return EEXIST: it means that the module is loaded already. If a device
+        // of another class has the name, misc_register() succeeds, but the new device gets no file in /dev. Another
+        // module can still take the name after this check.
         //
         // SAFETY: The name is a string.
         if unsafe { d2d_device_name_is_taken(name.as_char_ptr()) } {
@@ -180,8 +179,7 @@ pub(super) struct OpenFile {
     calls: Arc<dyn Calls>,
 }
 
-/// `MAX_RW_COUNT` of the kernel, which limits what a process reads or writes to this length. Unit tests call
-/// [`OpenFile`] without this limit.
+/// `MAX_RW_COUNT`, to which the kernel limits a read or write. Unit tests call [`OpenFile`] without this limit.
 const MOST: usize = i32::MAX as usize & !(bindings::PAGE_SIZE - 1);
 
 impl OpenFile {

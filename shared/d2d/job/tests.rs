@@ -121,7 +121,7 @@ impl AnyJob {
         }
     }
 
-    /// Starts a job for a later time, or a thread at once, because a thread has no such start.
+    /// A thread has no start for a later time.
     fn start_after(&self, after: Delta) -> Result {
         match self {
             Self::Work(work) => work.start_after(after),

@@ -72,8 +72,7 @@ impl Thread {
         self.0.clone()
     }
 
-    /// Makes the routine run as soon as possible. If the routine runs already, it runs once more.
-    /// Any context, also from the routine.
+    /// Makes the routine run as soon as possible, once more if it runs already. Any context, also from the routine.
     ///
     /// # Errors
     ///
@@ -82,8 +81,7 @@ impl Thread {
         self.0.start()
     }
 
-    /// Cancels a start whose run has not begun. The routine may still be running when this returns.
-    /// Any context, also from the routine.
+    /// Cancels a start whose run has not begun. The routine may still be running. Any context, also from the routine.
     pub fn cancel(&self) {
         self.0.state.lock().is_due = false;
     }

@@ -51,8 +51,8 @@ pub enum WorkContext {
 pub struct Work(Arc<Inner>);
 
 impl Work {
-    /// The longest time that [`start_after`](Self::start_after) accepts: 12 days. The range of the kernel's timer
-    /// wheel is little longer with the highest `HZ`, 1000. A routine that starts for a longer time runs early.
+    /// The longest time that [`start_after`](Self::start_after) accepts: 12 days. The kernel's timer wheel shortens a
+    /// longer time to its range, which with the highest `HZ`, 1000, is 12 days and some hours.
     pub const LONGEST: Delta = Delta::from_secs(12 * 24 * 60 * 60);
 
     /// Never inlined: see [`Routine::new`].
@@ -93,8 +93,8 @@ impl Work {
         self.0.clone()
     }
 
-    /// Makes the routine run as soon as possible. If the routine runs already, it runs once more.
-    /// Replaces a start whose run has not begun. Any context, also from the routine.
+    /// Makes the routine run as soon as possible, once more if it runs already. Replaces a start whose run has not
+    /// begun. Any context, also from the routine.
     ///
     /// # Errors
     ///
@@ -119,8 +119,7 @@ impl Work {
         self.0.queue(msecs_to_jiffies(ms as Msecs))
     }
 
-    /// Cancels a start whose run has not begun. The routine may still be running when this returns.
-    /// Any context, also from the routine.
+    /// Cancels a start whose run has not begun. The routine may still be running. Any context, also from the routine.
     pub fn cancel(&self) {
         self.0.cancel();
     }

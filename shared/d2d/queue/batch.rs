@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The results of taking items.
+//! Batches of taken items.
 
 use super::{
     Chain,
