@@ -18,7 +18,7 @@ const CAPACITY: u32 = 1 << 20;
 const ITEM_SIZE: u32 = 4096;
 
 // The handle of an item has room for its index and for the id of its queue. The item's 16-bit
-// length has room for the size of its payload.
+// length has room for its size.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
         && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM

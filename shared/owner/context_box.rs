@@ -27,7 +27,7 @@ use kernel::{
     }, //
 };
 
-/// Zeroed memory. If memory is short, the allocation fails, and does not call the OOM killer.
+/// The memory is zeroed. If it is short, the allocation fails, and does not call the OOM killer.
 const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
     | bindings::__GFP_ZERO
     | bindings::__GFP_NOWARN
@@ -41,8 +41,8 @@ const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
 fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     let size = count * size_of::<T>();
     let (align, node) = (align_of::<T>(), bindings::NUMA_NO_NODE);
-    // SAFETY: The old address is null, so the kernel makes a new allocation, by the function of
-    // `KVmalloc`, the vector's allocator. It has room for `count` values, and the length is 0.
+    // SAFETY: The old address is null, so the kernel makes a new allocation as `KVmalloc` does, the
+    // vector's allocator. It has room for `count` values, and the length is 0.
     unsafe {
         let memory = bindings::kvrealloc_node_align(null(), size, align, ITEMS, node);
         let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
@@ -138,9 +138,8 @@ impl ContextBox {
         let lock_name = c"d2d".as_char_ptr();
         // SAFETY: The context, with its queues and locks, is new and zeroed, so no other thread
         // uses it, and its memory does not move. The name and the classes of the locks are statics
-        // of this module. Before the kernel unloads the module, the owner frees the context or
-        // keeps it for ever. After that, only lockdep can use the name and the classes of a kept
-        // context.
+        // of this module. If the owner is unloaded and keeps the context for ever, only lockdep can
+        // use the name and the classes after that.
         let queues = unsafe {
             (*context).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*context).id = id;
@@ -165,8 +164,8 @@ impl ContextBox {
         for ((queue_id, name, queue), items) in queues.into_iter().zip(&mut items) {
             step!(driver, init_lock, ctx: id, lock: name);
             let free = items.build(queue_id, config)?;
-            // SAFETY: No other thread uses the queue, which is a part of the context. The pool is
-            // complete, so its memory does not move any more, and the box owns it.
+            // SAFETY: No other thread uses the queue, a part of the context. The pool is complete,
+            // so its memory does not move any more, and the box owns it.
             unsafe {
                 (*queue).free = free;
                 (*queue).item_size = config.item_size;
@@ -197,8 +196,8 @@ impl ContextBox {
     /// The box is not dropped while code that may have a copy of the result can run. It has the
     /// sizes of the pair `P`.
     pub(crate) unsafe fn context<P: Pair>(&self) -> Context<P> {
-        // SAFETY: The pointer is that of an allocation, so it is not null. The caller promises that
-        // the box lives long enough and has the sizes of the pair.
+        // SAFETY: The pointer is that of an allocation, so it is not null. The caller promises the
+        // lifetime and the sizes.
         unsafe { Context::from_raw(NonNull::new_unchecked(self.raw), Sizes::of::<P>()) }
     }
 }

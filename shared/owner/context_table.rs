@@ -72,7 +72,7 @@ pub(crate) trait ContextTable: Send + Sync {
 
     fn version(&self) -> Version;
 
-    /// Does nothing if no peer is attached. Any context but NMI.
+    /// Runs `f` as a call into the peer, unless no peer is attached. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
     /// Returns how many calls into the peer there were, and how many run now; approximate while

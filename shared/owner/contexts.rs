@@ -421,10 +421,10 @@ where
     ) -> Result<Seat<O>> {
         let context_box = ContextBox::new(name, module, id, config, Sizes::of::<O::Pair>())?;
         // SAFETY: The seat drops the box after the binding, which has the context. A peer imports
-        // the owner's symbols, so it is unloaded before the owner. There are two exceptions: a
-        // driver has found the owner's functions without importing the symbols, or the owner is
-        // unloaded by force. Then the owner expels the driver, and `ContextMemory::keep` keeps its
-        // box. The blocks of data have the sizes of the pair.
+        // the owner's symbols, so it is unloaded before the owner. A driver that has not imported
+        // them, or an owner that is unloaded by force, is an exception: the owner expels the
+        // driver, and `ContextMemory::keep` keeps its box. The blocks of data have the sizes of the
+        // pair.
         let context = unsafe { context_box.context::<O::Pair>() };
         context.with_owner_data(|data| *data = O::data(config));
         let binding = KBox::pin_init(
@@ -497,11 +497,10 @@ impl<O: Owner> ContextTable for Seats<O> {
         let link = seat.binding.storage();
         let endpoint = peer_of(link.context().as_raw());
         // SAFETY: The caller promises that the driver of `module` has filled in the endpoint by the
-        // contract of `struct d2d_context`. By the contracts of `struct d2d_endpoint` and `struct
-        // d2d_lent`, any thread may call the operations with the endpoint's `self`, and the driver
-        // keeps the memory that it lends, while the driver is attached. Only threads inside the
-        // peer have references to what is in the link. Closing the link waits for these threads,
-        // and comes before the driver is detached.
+        // contract of `struct d2d_context`. While the driver is attached, any thread may call the
+        // operations with the endpoint's `self`, and the driver keeps the memory that it lends.
+        // Only threads inside the peer have references to what is in the link. Closing the link
+        // waits for these threads, and comes before the driver is detached.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
         link.open(endpoint)
     }

@@ -73,10 +73,10 @@ macro_rules! entry_points {
                         _module: &'static $crate::__private::ThisModule,
                     ) -> $crate::__private::Result<Self> {
                         // SAFETY: `Self` is the module into which this crate is linked. The kernel
-                        // crate drops the module's value, which has the parts, before the kernel
-                        // frees the module's text and data. It calls `init` before any other code
-                        // of the module can run. If the owner calls `init` again, `Exports::parts`
-                        // finds that `EXPORTS` was started before, and makes nothing.
+                        // crate calls `init` before any other code of the module can run, and drops
+                        // the module's value, which has the parts, before the kernel frees the
+                        // module's text and data. If the owner calls `init` again, `Exports::parts`
+                        // makes nothing, because `EXPORTS` was started before.
                         let promise = unsafe { $crate::DropPromise::<Self>::new() };
                         let parts = $crate::export::Exports::parts(&EXPORTS, promise)?;
                         $crate::__private::Ok(Self { _parts: parts })

@@ -114,7 +114,7 @@ unsafe extern "C" {
 }
 
 /// While it exists, the exported functions find the server. Dropping it calls [`Owner::leaving`],
-/// and frees the server when no thread is inside an exported function any more. May sleep.
+/// and frees the server when no thread is inside an exported function. May sleep.
 struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
     leave_others: LeaveRoles,
@@ -197,9 +197,9 @@ impl Show for View {
     }
 }
 
-/// The owner's role of a module that is a peer, too: the way from the peer's role to the contexts.
-/// Code of the peer's role may run before the owner's role exists and after it has ended, so this
-/// is a static of the module.
+/// The owner's role of a module that is a peer, too. Code of the peer's role reaches the contexts
+/// through this, also before the owner's role exists and after it has ended, so this is a static of
+/// the module.
 ///
 /// # Invariants
 ///
@@ -474,10 +474,10 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // Once the server can have jobs and devices, there must be `OpenExports`: their drop calls
-        // `Server::strike_off`, which stops and removes these. `Server::enrol`, functions of `O`
-        // and `joined_parts` make jobs or devices. When `enrol` has succeeded, `open` makes the
-        // `OpenExports`. Only then the other two get the `Contexts`, which they need for that.
+        // Once the server can have jobs and devices, there must be `OpenExports`, whose drop
+        // removes these by `Server::strike_off`. `Server::enrol`, functions of `O` and
+        // `joined_parts` make jobs or devices. When `enrol` has succeeded, `open` makes the
+        // `OpenExports`. Only then do the other two get the `Contexts`, which they need.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -741,8 +741,8 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
-        // threads of other roles that are inside `OwnerRole::contexts`, and for threads of a module
-        // that has found the functions without importing the symbols.
+        // other roles inside `OwnerRole::contexts`, and for a module that has found the functions
+        // without importing the symbols.
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // Waits for threads that have found the server by `try_briefly`.
         rcu::synchronize_rcu();

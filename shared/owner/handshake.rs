@@ -10,7 +10,7 @@
 //!
 //! If the driver pends the request, and the owner learns of completion by its completion routine,
 //! no thread waits for the driver. One timer of the server ends all such handshakes that take too
-//! long. It is set while a handshake has a time limit.
+//! long.
 
 use crate::{
     config::Learn,
@@ -346,9 +346,9 @@ impl Server {
         // state to `Detaching`, or the registry is locked and the driver's handshake has failed. So
         // no other driver has the context, and no other thread of the owner writes the peer's
         // endpoint. By the contract of `struct d2d_request`, the driver does not write it after it
-        // has completed the request, or while it detaches or unregisters. A driver that is
-        // expelled, or whose handshake was cancelled because the owner is unloaded, may still write
-        // it: the owner reads the endpoint by `peer_of`, which trusts no value.
+        // has completed the request, or while it detaches or unregisters. Only a driver that is
+        // expelled, or whose handshake was cancelled because the owner is unloaded, may write it:
+        // the owner reads the endpoint by `peer_of`, which trusts no value.
         unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

@@ -2,9 +2,8 @@
 
 //! The registered drivers, and which context each of them holds.
 //!
-//! A handle has a generation, so the registry refuses the handle of an unregistered driver without
-//! reading freed memory. Senders have a handle of another kind, by which they cannot detach or
-//! unregister the driver.
+//! By the generation in a handle, the registry refuses a stale handle without reading freed memory.
+//! Senders have a handle of another kind, by which they cannot detach or unregister the driver.
 //!
 //! The code of requests finds a driver by its [`Slot`], without a lock. The registry's lock
 //! protects all else.
@@ -247,17 +246,16 @@ impl Registry {
     /// returns true if the driver's module is going. May sleep.
     fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
         let _adding = self.hot_keys.lock();
-        // `expel` runs only after the module's state has become `GOING`. The state is read after
-        // the driver was added. So if `expel` did not find the driver, `is_going` is true.
+        // The module's state is read after the driver was added. `expel` runs only after the state
+        // has become `GOING`. So if `expel` did not find the driver, `is_going` is true.
         let is_going = is_going(driver.module());
         let is_staying = self.with_entry(handle, |entry| !entry.is_unregistering) == Some(true);
         let (slot, _) = Kind::Driver.parts(handle).unwrap_or_default();
         if !is_going && is_staying && !driver.hot_keys().is_null() {
             // SAFETY: The keys are in the data of the driver's module. The kernel frees this data
-            // only after `Server::remove_of` has found no driver of the module in the registry.
-            // Before a thread removes this driver, it calls `remove_hot_keys`, which waits for the
-            // mutex `hot_keys` that this thread holds. The slot exists, as the handle names the
-            // driver.
+            // only after `Server::remove_of` has found no driver of the module. Before a thread
+            // removes this driver, it calls `remove_hot_keys`, which waits for the mutex `hot_keys`
+            // that this thread holds. The slot exists, as the handle names the driver.
             unsafe { d2d_hot_keys_add(slot as u32, driver.hot_keys()) };
         }
         is_going
@@ -477,8 +475,8 @@ impl Registry {
         self.first(|_| true).is_none()
     }
 
-    /// Returns `None`, and changes nothing, while a thread is inside the driver. Any context.
-    /// Before, the caller has:
+    /// Removes a driver, unless a thread is inside it: then changes nothing, and returns `None`.
+    /// Any context. Before, the caller has:
     /// 1. begun to unregister the driver, by [`Registry::unregister`] or
     ///    [`Registry::claim_expelled`],
     /// 2. called [`Registry::remove_hot_keys`],

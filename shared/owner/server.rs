@@ -147,9 +147,9 @@ impl Server {
         Ok(())
     }
 
-    /// Ends the owner's waits, requests and jobs, unregisters its driver object, expels all other
-    /// drivers, and removes the owner's devices. Calls `leave_others` again and again, because the
-    /// owner's jobs and routines may wait for the module's other roles. May sleep.
+    /// Ends all that the owner has begun, unregisters its driver object, expels all other drivers,
+    /// and removes the owner's devices. Calls `leave_others` again and again, because the owner's
+    /// jobs and routines may wait for the module's other roles. May sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
         // From here on, no device can be made. None is open: an open file would keep the module
         // loaded.
@@ -180,8 +180,8 @@ impl Server {
     }
 
     /// Expels drivers that are still registered while the owner is unloaded: their modules do not
-    /// import the owner's symbols, or the owner is unloaded by force. They may go on using their
-    /// contexts, which are never freed. May sleep.
+    /// import the owner's symbols, or the owner is unloaded by force. Their contexts are never
+    /// freed, because they may go on using them. May sleep.
     pub(crate) fn expel_remaining(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
@@ -401,7 +401,7 @@ impl Server {
         // SAFETY: By the contract of `d2d_event_on_set`, the routine may be called with the
         // argument in any context and by an RCU reader, until the owner has removed the handler and
         // waited for it. `Events::close`, `Events::leave` and `Dispatcher::set_handler` wait for a
-        // grace period after they have removed a handler.
+        // grace period afterwards.
         let call = unsafe { Call::new(routine, argument.get()) };
         self.events.set_handler(event, Some(call))
     }

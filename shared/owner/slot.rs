@@ -3,12 +3,12 @@
 //! The slot of a registered driver, with the threads inside its routines.
 //!
 //! To enter a driver, a thread writes its task into a cell of the slot, then reads the slot's word.
-//! The thread clears the cell and stays out if the word has another generation than the thread's
-//! handle, or a flag against entering.
+//! If the word has another generation than the handle, or a flag against entering, the thread
+//! clears the cell and stays out.
 //!
-//! Writing a cell and setting a flag are full barriers. So if a thread has set such a flag, and
-//! then finds all cells empty and no thread counted, no thread is inside. The cell of a thread that
-//! stays out does no harm, even if another driver has got the slot meanwhile.
+//! Both writing a cell and setting a flag are full barriers. So if a thread has set such a flag,
+//! and then finds all cells empty and no thread counted, no thread is inside. The cell of a thread
+//! that stays out does no harm, even if another driver has got the slot meanwhile.
 //!
 //! Slots live as long as the registry, so a stale handle leads to valid memory.
 
@@ -40,8 +40,7 @@ pub(crate) mod has {
 }
 
 /// Further threads inside are only counted. If such a thread calls `d2d_detach` or
-/// `d2d_unregister`, the owner does not refuse this with `EDEADLK`, and the thread waits for
-/// itself.
+/// `d2d_unregister`, it waits for itself: the owner does not refuse this with `EDEADLK`.
 const CELLS: usize = 64;
 
 /// No two slots share a cache line, so entering one driver does not slow down calls of another.
@@ -230,8 +229,7 @@ impl Deref for Inside<'_> {
     #[inline(always)]
     fn deref(&self) -> &Driver {
         // SAFETY: By the type invariants, the word was not `VACANT`, so `Slot::fill` has put a
-        // driver into the slot. By the invariants of `Slot`, the driver stays until this is
-        // dropped.
+        // driver into the slot. It stays until this is dropped, by the invariants of `Slot`.
         unsafe { (*self.slot.driver.get()).as_ref().unwrap_unchecked() }
     }
 }
@@ -240,9 +238,9 @@ impl Inside<'_> {
     /// May sleep, unless the driver [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: By the type invariants, the driver stays registered while `self` lives. Until it
-        // is unregistered, its routines and `this` are valid, and the routine takes any request, by
-        // the contract of `struct d2d_driver`.
+        // SAFETY: By the type invariants, the driver stays registered while `self` lives. By the
+        // contract of `struct d2d_driver`, its routines and `this` are valid until then, and the
+        // routine takes any request.
         unsafe { (self.dispatch)(self.this, request) }
     }
 

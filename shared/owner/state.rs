@@ -3,8 +3,8 @@
 //! The files in debugfs that show the owner's state.
 //!
 //! Each [`Section`] has a file with one line for each row; one more file has all sections in JSON.
-//! What a lock protects is copied under the lock and formatted afterwards, so two rows may show
-//! different moments.
+//! Two rows may show different moments: each is copied under the lock that protects it, and
+//! formatted afterwards.
 
 use crate::{
     context_table::{
