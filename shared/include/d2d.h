@@ -90,10 +90,9 @@
  *	  bits 30..28	the kind, one of enum d2d_handle_kind
  *	  bits 27..0	an index
  *
- * The generation counts how often the index was used; for an event, it counts all events that were
- * opened. For a HELD request, it counts how often requests of this index were allocated, sent,
- * forwarded or returned. After 2^32 - 1 comes 1, or 0 for a HELD request. From then on, a stale
- * handle may name something else of the same kind.
+ * The generation changes whenever an index is used again, and for a HELD request also when the
+ * request is sent, forwarded or returned. When the generation has gone through all its values, a
+ * stale handle may name something else of the same kind.
  */
 typedef u64 d2d_handle;
 
@@ -535,10 +534,8 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * that is being unloaded cannot register a driver.
  *
  * A routine may not load or unload a module, nor wait for a thread that does so, as
- * request_module() does. The owner learns from a module notifier that a module is being unloaded.
- * While the notifier waits for a routine to return, the kernel holds the lock of the notifier chain
- * for reading. A load takes this lock for reading, too, and waits behind any thread that waits for
- * it for writing. Then all of them wait for ever.
+ * request_module() does. The owner's module notifier may wait for the routine, and the kernel holds
+ * the lock of the notifier chain meanwhile. Loading and unloading take this lock, too.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -671,14 +668,15 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * All return -ENODEV if the owner is being unloaded, -ESTALE if the handle is stale, and -EFAULT
  * for a bad pointer. The lists of errors below leave these out.
  *
- * "Any context" is every execution context in which a spinlock_t may be taken: task, softirq and
- * hard interrupt. It excludes NMI, code that holds a raw_spinlock_t, and the callback of a timer of
+ * A function may be called in any context, unless its comment says otherwise. "Any context" is
+ * every execution context in which a spinlock_t may be taken: task, softirq and hard interrupt. It
+ * excludes NMI, code that holds a raw_spinlock_t, and the callback of a timer of
  * HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
- * A pointer is bad if it is not a kernel address, or if its memory cannot be read or written. The
- * owner checks first that it can write the results, so a call that is refused changes nothing. If
- * the memory for a result disappears during the call, the owner undoes what the call has
- * registered, allocated or opened.
+ * A pointer is bad if it is not a kernel address or is misaligned, or if its memory cannot be read
+ * or written. The owner checks first that it can write the results, so a call that is refused
+ * changes nothing. If the memory for a result disappears during the call, the owner undoes what the
+ * call has registered, allocated or opened.
  *
  * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
  * routine of a driver. Each of the other functions may call routines of any driver before it
@@ -695,17 +693,14 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * lock held that such a callback takes.
  *
  * Return: 0, or
- * * %-EFAULT - no driver object, dispatch routine or module, or a pointer that is misaligned or
- *   cannot be read
+ * * %-EFAULT - also without a dispatch routine or a module
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header: magic, major version, size, layout
  * * %-ENAMETOOLONG - the name has no NUL
  * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
- * * %-ENOEXEC - a routine outside the module's text (or in its init text), or hot_keys outside its
- *   data
+ * * %-ENOEXEC - a routine outside the module's text, or in its init text; hot_keys outside its data
  * * %-ENOTUNIQ - a driver of this name is registered
  * * %-ENFILE - too many drivers
- * * %-ESHUTDOWN - the module is being unloaded, or another thread, which has guessed the handle,
- *   unregisters the driver
+ * * %-ESHUTDOWN - the module is being unloaded
  */
 int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
 
@@ -742,10 +737,10 @@ int d2d_attach(d2d_handle driver);
  * Cancels the requests that the driver holds, and those that it has sent. Returns when no thread
  * is inside the driver's operations on behalf of the owner, and none will enter them again.
  *
- * If an operation still runs after 100 ms, or a routine that has one of these requests or the
- * handshake after 10 ms, it may be waiting. Then d2d_detach() cancels the driver's requests, and
- * ends with -ECANCELED all waits that were begun with the driver's event handles. It does so again
- * and again until the operation or the routine has returned. The event handles stay open.
+ * An operation of the driver may be waiting, or a routine that has one of these requests or the
+ * handshake. So after 100 ms (10 ms for a routine), and then again and again, d2d_detach() cancels
+ * the driver's requests, and ends the waits for the driver's events with -ECANCELED. The event
+ * handles stay open.
  *
  * Context: Task, may sleep. Not inside an operation, or with a lock held that an operation takes:
  * then the call never returns, and lockdep reports that.
@@ -808,8 +803,6 @@ int d2d_unregister(d2d_handle driver);
  *
  * The target need not be released. It is stale once the driver is unregistered.
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-ENAMETOOLONG - no NUL within D2D_NAME_SIZE bytes
  * * %-ENOENT - no such driver
@@ -840,11 +833,11 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * @request: the request, with its sender's handle
  * @send: how it is sent, and to which driver
  *
- * At most 1024 workers call dispatch(), each for one request at a time. If all of them wait for
- * requests that need a worker, none of them goes on.
+ * At most 1024 workers call dispatch(). If each waits for a request that needs a worker, none goes
+ * on.
  *
- * A kernel without CONFIG_PREEMPT_COUNT does not notice that the caller must not sleep, if the
- * caller holds a spinlock with interrupts enabled.
+ * Without CONFIG_PREEMPT_COUNT, a caller that holds a spinlock with interrupts enabled does not get
+ * -EDEADLK.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
  *
@@ -854,14 +847,13 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header, as for d2d_register()
  * * %-EMSGSIZE - more input or output than the request has room for
  * * %-EINVAL - a code that only the owner may send, an unknown flag or function, or
- *   D2D_SEND_ROUTINE without completed() (struct d2d_owner says what an owner in C gets)
+ *   D2D_SEND_ROUTINE without completed() (but see struct d2d_owner)
  * * %-ESTALE - also if the target is unregistered
  * * %-ESHUTDOWN - either driver is leaving
  * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
- * * %-EBUSY - the request has not come back, or its output is being read
- * * %-EBUSY - a thread that waits for the request has not got the last result
- * * %-EBUSY - the request was cancelled because a driver left, and a dispatch routine still uses
- *   its buffers
+ * * %-EBUSY - the request has not come back, its output is being read, or a thread that waits for
+ *   it has not got the last result
+ * * %-EBUSY - it was cancelled because a driver left, and a dispatch routine still uses its buffers
  */
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
 
@@ -914,8 +906,6 @@ int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
  * d2d_request_cancel() - cancel a request, whose status is -ECANCELED
  * @request: the request, with its sender's handle
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-EALREADY - it was completed or cancelled before, or is being completed
  */
@@ -928,8 +918,6 @@ int d2d_request_cancel(d2d_handle request);
  * Cancels the request first, if it has not come back. The owner calls completed() no more;
  * d2d_unregister() waits for a call that has begun.
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-EBUSY - another thread is just sending it
  */
@@ -940,8 +928,6 @@ int d2d_request_free(d2d_handle request);
  * @request: the receiver's handle for the input, the sender's handle for the output
  * @buffer: where to copy it
  * @len: the number of bytes
- *
- * Context: Any context.
  *
  * Return: 0, or
  * * %-ECANCELED - the request was cancelled
@@ -956,8 +942,6 @@ int d2d_request_read(d2d_handle request, void *buffer, u32 len);
  * @buffer: the output; ignored if @len is 0
  * @len: the number of bytes
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-EFAULT - a bad pointer: then there is no output
  * * %-ECANCELED - the request was cancelled
@@ -970,8 +954,6 @@ int d2d_request_write(d2d_handle request, const void *buffer, u32 len);
  * d2d_request_set_cancel() - have cancelled() called if the request is cancelled from now on
  * @request: the request, with its receiver's handle
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-ECANCELED - the request is cancelled already
  * * %-EINVAL - the driver has no such routine
@@ -981,8 +963,6 @@ int d2d_request_set_cancel(d2d_handle request);
 /**
  * d2d_request_pend() - leave a request pending: see D2D_DISPATCH_IN_PLACE
  * @request: the request, with its receiver's handle
- *
- * Context: Any context.
  *
  * Return: 0, or
  * * %-ECANCELED - the request was cancelled: it is delivered when the routine has returned
@@ -1013,8 +993,6 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send);
  *	-EIOCBQUEUED, and makes it -EIO
  * @information: a number for the sender; its meaning depends on the control code
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-ESTALE - also if the request was completed before
  * * %-ECANCELED - it was cancelled
@@ -1029,8 +1007,6 @@ int d2d_complete(d2d_handle request, int status, u64 information);
  * @status: as for d2d_complete()
  * @information: as for d2d_complete()
  * @output_len: the bytes of output that were written
- *
- * Context: Any context.
  *
  * Return: as d2d_complete(), or
  * * %-EMSGSIZE - more bytes than there is room for

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: the blocks of data of a context, for a C driver. Rust drivers have
- * shared/d2d/data.rs and shared/d2d/context.rs. One lock protects all three blocks. For example::
+ * shared/d2d/data.rs and shared/d2d/context.rs. One lock protects all three blocks. Any context but
+ * NMI. For example::
  *
  *	unsigned long flags = d2d_data_lock(context);
  *	struct my_shared *shared = d2d_data_shared(context);
@@ -28,8 +29,6 @@
  * @shared_size: bytes of the shared block that the peer knows
  *
  * If the owner has a newer minor version of the pair, the blocks may be larger than the peer knows.
- *
- * Context: Any context.
  *
  * Return: 0, or, with a line in the log,
  * * %-EMSGSIZE - a block is smaller than the peer expects, or larger than D2D_DATA_SIZE

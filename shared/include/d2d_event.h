@@ -14,13 +14,11 @@
  *
  * The owner sets, takes, resets or queries an event by one atomic operation, unless a thread waits
  * for the event, a process watches it, it has a handler, or a driver that is leaving has a handle
- * of it. Otherwise, and when a thread begins to wait, the owner takes a lock with interrupts
- * disabled. All events share this lock.
+ * of it. Otherwise, and when a thread begins to wait, the owner takes the lock of all events, with
+ * interrupts disabled (docs/interrupts-off.md).
  *
  * A set gives the event to the threads that wait for it, in the order in which they began to wait.
- * A wait for all of several events takes all of them at once, or none. A set looks at 64 * 64
- * events at most, and wakes 64 threads at most. A wait makes 64 * 63 / 2 comparisons at most, to
- * find an event that it names twice. A set calls handlers without the lock.
+ * A wait for all of several events takes all of them at once, or none.
  *
  * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text about
  * it. OWNER is the name of the owner. After the whole line has been read, the next read waits until
@@ -57,7 +55,8 @@
  * DOC: The functions of events in an owner's table
  *
  * What d2d.h says of its functions holds for these: -ENODEV, -ESTALE and -EFAULT for a bad pointer
- * are left out of the lists of errors. Only d2d_event_ring() never fails.
+ * are left out of the lists of errors, and any context is allowed unless a comment says otherwise.
+ * Only d2d_event_ring() never fails.
  */
 
 /**
@@ -158,8 +157,6 @@ int d2d_event_close(d2d_handle event);
  * d2d_event_set() - set an event
  * @event: the event
  *
- * Context: Any context.
- *
  * Return: 1 if the event was set before, otherwise 0
  */
 int d2d_event_set(d2d_handle event);
@@ -167,8 +164,6 @@ int d2d_event_set(d2d_handle event);
 /**
  * d2d_event_reset() - reset an event
  * @event: the event
- *
- * Context: Any context.
  *
  * Return: 0
  */
@@ -178,8 +173,6 @@ int d2d_event_reset(d2d_handle event);
  * d2d_event_query() - ask whether an event is set, without taking it
  * @event: the event
  *
- * Context: Any context.
- *
  * Return: 1 if the event is set, otherwise 0
  */
 int d2d_event_query(d2d_handle event);
@@ -187,8 +180,6 @@ int d2d_event_query(d2d_handle event);
 /**
  * d2d_event_ring() - set an event, and ignore a stale handle
  * @event: the event, which is a doorbell whose driver may have left
- *
- * Context: Any context.
  */
 void d2d_event_ring(d2d_handle event);
 

@@ -5,8 +5,8 @@
  * steps of queues and ops as lines. While it is off, each of its steps costs one static branch.
  * Rust drivers have shared/d2d/hot_step.rs.
  *
- * Each module has static keys of its own. The owner switches the keys of each module that has
- * registered a driver.
+ * Any context but NMI. Each module has static keys of its own. The owner switches the keys of each
+ * module that has registered a driver.
  */
 #ifndef D2D_HOT_STEP_H
 #define D2D_HOT_STEP_H
@@ -36,8 +36,6 @@ struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
  * @queue: the queue, which the caller has locked
  * @step: D2D_STEP_ENQUEUE, D2D_STEP_DEQUEUE or D2D_STEP_DOORBELL
  * @n: the number of items that are put or taken
- *
- * Context: Any context.
  */
 static noinline __cold __maybe_unused void d2d_hot_queue_step(const struct d2d_queue *queue,
 							      enum d2d_step step, u32 n)
@@ -81,8 +79,6 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
  *
  * Each branch unlocks the queue itself. With one unlock after both, the compiler keeps @queue and
  * @flags in registers across the call, and saves these registers even while the group is off.
- *
- * Context: Any context.
  */
 static inline void d2d_hot_queue_unlock(struct d2d_queue *queue, unsigned long flags,
 					enum d2d_step step, u32 n, d2d_handle doorbell)
@@ -97,8 +93,6 @@ static inline void d2d_hot_queue_unlock(struct d2d_queue *queue, unsigned long f
  * d2d_hot_call() - trace the call of an operation, before the call
  * @side: whose operation it is: "owner" or "peer"
  * @op: the name of the operation
- *
- * Context: Any context.
  */
 static inline void d2d_hot_call(const char *side, const char *op)
 {
@@ -112,8 +106,6 @@ static inline void d2d_hot_call(const char *side, const char *op)
  * @side: whose operation it is: "owner" or "peer"
  * @op: the name of the operation
  * @status: what it has returned
- *
- * Context: Any context.
  */
 static inline void d2d_hot_return(const char *side, const char *op, int status)
 {

@@ -11,6 +11,8 @@
  * No lock protects lent memory. Either side may read and write it at any time, in any execution
  * context, so both use only the kernel's functions for unlocked accesses: READ_ONCE(),
  * WRITE_ONCE(), smp_load_acquire(), smp_store_release(), xchg(), cmpxchg() and the like.
+ *
+ * Any context but NMI; no function sleeps.
  */
 #ifndef D2D_LENT_H
 #define D2D_LENT_H
@@ -27,8 +29,6 @@
  * @memory: the memory
  * @size: bytes
  * @hash: the hash of its structure, such as GAUGE_PAIR_RING_HASH
- *
- * Context: Any context.
  *
  * Return: 0, or, with a line in the log,
  * * %-EINVAL - there is no memory, or it is empty
@@ -56,8 +56,6 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * detached. An owner uses the memory of the peer only between d2d_peer_enter() and d2d_peer_exit().
  *
  * The alignment is not checked.
- *
- * Context: Any context.
  *
  * Return: the memory, or an error pointer, with a line in the log:
  * * %-ENODATA - nothing is lent
@@ -97,8 +95,6 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
  *
  * Does not follow @user_buffer, which may come from any driver. The caller uses the structure
  * through @lent.
- *
- * Context: Any context.
  *
  * Return: the index of the structure to which @user_buffer points, or
  * * %-ENODATA - @user_buffer is NULL

@@ -20,8 +20,6 @@
  * d2d_context_check() - check the header of an offered context, and that all of it can be read
  * @offered: what the owner has offered, which may be a bad pointer
  *
- * Context: Any context.
- *
  * Return: 0, or
  * * %-EFAULT - the pointer is NULL or misaligned, or cannot be read
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header: magic, major version, size, layout
@@ -61,8 +59,6 @@ static inline int d2d_context_check(const struct d2d_context *offered)
  * @module: the module of that context
  *
  * If the other side lacks an operation, its pointer in @to is NULL: check that before each call.
- *
- * Context: Any context.
  *
  * Return: 0, or
  * * %-EFAULT - no table, or a pointer that is misaligned or cannot be read

@@ -3,31 +3,7 @@
  * Driver to driver: an owner in C. Its module links the owner's half of the library through
  * d2d-c-owner-of (shared/library.mk). It calls the functions of d2d.h by their names, as a peer
  * does, but without D2D_OWNER().
- *
- * An owner of the pair "my_pair" whose peer offers the operation "add"::
- *
- *	static int my_read(void *context, u32 *result) { ... }
- *
- *	static const u64 chain[] = MY_PAIR_OWNER_CHAIN;
- *	static const struct my_pair_owner_ops ops = {
- *		.hdr = D2D_OPS_INIT(struct my_pair_owner_ops, MY_PAIR_MAJOR, MY_PAIR_MINOR, chain),
- *		.read = my_read,
- *	};
- *	static const u64 peer_chain[] = MY_PAIR_PEER_CHAIN;
- *	static const struct my_pair_peer_ops peer_ops = {
- *		.hdr = D2D_OPS_INIT(struct my_pair_peer_ops, MY_PAIR_MAJOR, MY_PAIR_MINOR,
- *				    peer_chain),
- *	};
- *	static const struct d2d_owner owner = {
- *		.ops = &ops.hdr, .peer_ops = &peer_ops.hdr, .dispatch = my_dispatch,
- *		.contexts = 1, .capacity = 64, .item_size = 64, .timeout = 5000,
- *		MY_PAIR_DATA_SIZES,
- *	};
- *
- *	static d2d_handle self;
- *
- *	static int __init my_init(void) { return d2d_owner_start(&owner, &self); }
- *	static void __exit my_exit(void) { d2d_owner_stop(); }
+ * An example is examples/metronome/c_metronome.c.
  */
 #ifndef D2D_OWNER_H
 #define D2D_OWNER_H
@@ -168,20 +144,7 @@ void d2d_owner_stop(void);
  * @peer: where to store the peer's operations
  *
  * The peer cannot detach until the same thread, in the same execution context, has called
- * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep inside. To call the
- * operation "add", with hot steps::
- *
- *	err = d2d_peer_enter(context, &peer);
- *	if (err)
- *		return err;
- *	ops = container_of_const(peer.ops, struct my_pair_peer_ops, hdr);
- *	err = -EOPNOTSUPP;
- *	if (ops->add) {
- *		d2d_hot_call("peer", "add");
- *		err = ops->add(peer.self, 1, &sum);
- *		d2d_hot_return("peer", "add", err);
- *	}
- *	d2d_peer_exit(context, &peer);
+ * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep inside.
  *
  * Context: Any context. Code other than the owner's routines and operations calls this only between
  * d2d_owner_start() and d2d_owner_stop().

@@ -63,8 +63,6 @@ static inline void d2d_queue_note_stale(struct d2d_queue *queue)
  *
  * Sets the queue's doorbell if the queue was empty.
  *
- * Context: Any context.
- *
  * Return: 0, %-EMSGSIZE if the payload is larger than an item, or %-ENOSPC if the queue is full
  */
 static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *payload, u32 len)
@@ -105,8 +103,6 @@ static inline int d2d_queue_put(struct d2d_queue *queue, u32 kind, const void *p
  * @event: the event; 0 removes the doorbell
  *
  * If the queue is not empty now, this call sets the event.
- *
- * Context: Any context.
  */
 static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle event)
 {
@@ -126,8 +122,6 @@ static inline void d2d_queue_set_doorbell(struct d2d_queue *queue, d2d_handle ev
 /**
  * d2d_queue_take() - take the oldest item
  * @queue: the queue
- *
- * Context: Any context.
  *
  * Return: the handle of the item, or 0 if the queue is empty
  */
@@ -161,8 +155,6 @@ static inline d2d_handle d2d_queue_take(struct d2d_queue *queue)
  * @queue: the queue
  * @handle: the handle
  *
- * Context: Any context.
- *
  * Return: the item, or NULL if the handle is stale
  */
 static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_handle handle)
@@ -185,8 +177,6 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
  *
  * No other function of this file checks the items that the other side puts.
  *
- * Context: Any context.
- *
  * Return: 0, or %-ENOMSG, with a line in the log, if the kind or the length is another one
  */
 static inline int d2d_queue_expect(const struct d2d_item *item, const char *driver, u32 kind,
@@ -204,8 +194,6 @@ static inline int d2d_queue_expect(const struct d2d_item *item, const char *driv
  * d2d_queue_release() - release the item of a handle, redeemed or not
  * @queue: the queue
  * @handle: the handle, which is stale from then on
- *
- * Context: Any context.
  *
  * Return: 0, or %-ESTALE if the handle is stale
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Driver to driver: helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs
- * and shared/d2d/request.rs.
+ * and shared/d2d/request.rs. Any context but NMI.
  */
 #ifndef D2D_REQUEST_H
 #define D2D_REQUEST_H
@@ -14,8 +14,6 @@
  * d2d_send_to() - describe a send without buffers
  * @to: the receiver; from d2d_lookup()
  * @code: the control code
- *
- * Context: Any context.
  *
  * Return: the description
  */
@@ -30,8 +28,6 @@ static inline struct d2d_send d2d_send_to(d2d_handle to, u32 code)
  * @result: its result
  * @output: where to copy the output
  * @len: bytes of output that the sender expects
- *
- * Context: Any context.
  *
  * Return: as d2d_request_read(), or %-EMSGSIZE if the output does not have @len bytes
  */
@@ -48,8 +44,6 @@ static inline int d2d_request_output(d2d_handle request, const struct d2d_result
  * @request: the request
  * @input: where to copy the input
  * @len: bytes of input that the receiver expects
- *
- * Context: Any context.
  *
  * Return: as d2d_request_read(), or %-EMSGSIZE if the input does not have @len bytes
  */

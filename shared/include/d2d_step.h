@@ -19,36 +19,36 @@
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
-	X(ALLOC, alloc, "alloc", none) /* a context is allocated */ \
-	X(INIT_LOCK, init_lock, "init-lock", none) /* a lock of a context is initialized */ \
-	X(INIT_QUEUE, init_queue, "init-queue", none) /* a queue of a context is initialized */ \
+	X(ALLOC, alloc, "alloc", none) \
+	X(INIT_LOCK, init_lock, "init-lock", none) \
+	X(INIT_QUEUE, init_queue, "init-queue", none) \
 	X(EXPORT, export, "export", none) /* the owner's table can be used */ \
-	X(REGISTER, register, "register", none) /* a driver object is registered */ \
+	X(REGISTER, register, "register", none) \
 	X(LOOKUP, lookup, "lookup", none) /* the owner looks a driver up */ \
-	X(BUILD_REQUEST, build_request, "build-request", requests) /* a request is built */ \
-	X(CALL_DRIVER, call_driver, "call-driver", requests) /* a request is sent to a driver */ \
-	X(DISPATCH, dispatch, "dispatch", requests) /* a dispatch routine receives a request */ \
+	X(BUILD_REQUEST, build_request, "build-request", requests) \
+	X(CALL_DRIVER, call_driver, "call-driver", requests) \
+	X(DISPATCH, dispatch, "dispatch", requests) \
 	X(ADOPT, adopt, "adopt", none) /* the peer saves the context's address */ \
 	X(FILL, fill, "fill", none) /* the peer fills in its functions and data */ \
-	X(COMPLETE, complete, "complete", requests) /* a driver completes a request */ \
+	X(COMPLETE, complete, "complete", requests) \
 	X(COMPLETION, completion, "completion", requests) /* the sender gets the result */ \
 	X(ATTACHED, attached, "attached", none) /* from here on both sides may use the context */ \
-	X(ENQUEUE, enqueue, "enqueue", queues) /* items are put on a queue */ \
-	X(DEQUEUE, dequeue, "dequeue", queues) /* items are taken from a queue */ \
+	X(ENQUEUE, enqueue, "enqueue", queues) \
+	X(DEQUEUE, dequeue, "dequeue", queues) \
 	X(DRAIN, drain, "drain", none) /* queued items are freed, or handles revoked */ \
-	X(DOORBELL, doorbell, "doorbell", queues) /* a doorbell is rung */ \
-	X(OP_CALL, op_call, "op-call", ops) /* an operation of the other side is called */ \
+	X(DOORBELL, doorbell, "doorbell", queues) \
+	X(OP_CALL, op_call, "op-call", ops) \
 	X(OP_RETURN, op_return, "op-return", ops) /* the operation has returned */ \
-	X(EVENT_CREATE, event_create, "event-create", none) /* a named event is created */ \
-	X(EVENT_OPEN, event_open, "event-open", none) /* a named event is opened */ \
-	X(EVENT_SET, event_set, "event-set", events) /* a named event is set */ \
-	X(EVENT_WAIT, event_wait, "event-wait", events) /* a wait for a named event returns */ \
+	X(EVENT_CREATE, event_create, "event-create", none) \
+	X(EVENT_OPEN, event_open, "event-open", none) \
+	X(EVENT_SET, event_set, "event-set", events) \
+	X(EVENT_WAIT, event_wait, "event-wait", events) \
 	X(PEND, pend, "pend", requests) /* a driver leaves a request pending */ \
 	X(CANCEL, cancel, "cancel", requests) /* a pending request is cancelled */ \
 	X(DETACH, detach, "detach", none) /* detaching begins: new calls are refused */ \
 	X(RUNDOWN, rundown, "rundown", none) /* the last call into the driver has returned */ \
-	X(UNREGISTER, unregister, "unregister", none) /* a driver object is removed */ \
-	X(FREE, free, "free", none) /* a context is freed */ \
+	X(UNREGISTER, unregister, "unregister", none) \
+	X(FREE, free, "free", none) \
 	X(UNLOAD, unload, "unload", none) /* a driver's exit is done */ \
 	X(REFUSE, refuse, "refuse", none) /* something is refused, with the reason */ \
 	X(UPDATE, update, "update", none) /* a driver updates the shared data */
