@@ -177,11 +177,7 @@ impl<P: Pair> PeerCall<'_, P> {
         self.lent_slice().map(|values| &values[0])
     }
 
-    /// Returns all values that the peer lends: at least one. Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`PeerCall::lent`].
+    /// As [`PeerCall::lent`], for all values that the peer lends: at least one.
     pub fn lent_slice<T: Memory>(&self) -> Result<&[T]> {
         self.0.lent()
     }
@@ -275,20 +271,12 @@ impl<P: Pair> PeerLink<P> {
         self.owner.caller()
     }
 
-    /// Returns the value that the owner lends: see [`lent`](crate::lent). Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`PeerCall::lent`].
+    /// As [`PeerCall::lent`], for the value that the owner lends.
     pub fn lent<T: Memory>(&self) -> Result<&T> {
         self.lent_slice().map(|values| &values[0])
     }
 
-    /// Returns all values that the owner lends: at least one. Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`PeerLink::lent`].
+    /// As [`PeerLink::lent`], for all values that the owner lends: at least one.
     pub fn lent_slice<T: Memory>(&self) -> Result<&[T]> {
         self.owner.lent()
     }

@@ -77,11 +77,7 @@ impl Sender {
         })
     }
 
-    /// Allocates a request with buffers for this code. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// As [`Sender::packet`].
+    /// As [`Sender::packet`], with buffers for this code.
     pub fn packet_for<I: Plain, O: Plain>(&self, _code: ControlCode<I, O>) -> Result<Packet> {
         self.packet(size_of::<I>(), size_of::<O>())
     }
@@ -304,10 +300,6 @@ impl Packet {
     }
 
     /// Sends the request. `sleep` says whether the caller may sleep.
-    ///
-    /// # Errors
-    ///
-    /// The request was not sent: see [`Refused`].
     pub fn send<I: Plain, O: Plain>(
         self,
         to: &Target,
@@ -326,10 +318,6 @@ impl Packet {
     /// Sends the request. When it has ended, perhaps before this call returns,
     /// [`Driver::completed`](crate::driver::Driver::completed) gets the packet with the result and `tag`. `sleep` says
     /// whether the caller may sleep.
-    ///
-    /// # Errors
-    ///
-    /// The request was not sent: see [`Refused`].
     pub fn send_with_routine<I: Plain, O: Plain>(
         self,
         to: &Target,
@@ -347,10 +335,6 @@ impl Packet {
 
     /// Sends the request, waits for the result, and returns the output. Waits without a limit if `timeout` is `None`,
     /// or 2^31 ms or more. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// See [`CallError`].
     pub fn call<I: Plain, O: Plain>(
         &mut self,
         to: &Target,
@@ -385,8 +369,8 @@ impl Packet {
     }
 }
 
-/// Reads `len` bytes: the input of a request that the driver holds, or the output of a request that has come back.
-/// Fails with `EMSGSIZE` if that is not the size of a `T`. Any context.
+/// Reads the input of a request that the driver holds, or the output of a request that has come back. Fails with
+/// `EMSGSIZE` if `len` is not the size of a `T`. Any context.
 pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
     let mut value = T::new_zeroed();
     let bytes = value.as_mut_bytes();
@@ -416,11 +400,7 @@ pub struct Sent<O: Plain> {
 }
 
 impl<O: Plain> Sent<O> {
-    /// Returns the result if the request is completed already. Any context.
-    ///
-    /// # Errors
-    ///
-    /// `self`, if the request is not completed yet.
+    /// Returns the result, or `self` if the request is not completed yet. Any context.
     pub fn completed_at_once(self) -> Result<Completed, Self> {
         match self.completed {
             true => self.wait(None).map_err(|unfinished| unfinished.sent),
@@ -439,10 +419,6 @@ impl<O: Plain> Sent<O> {
 
     /// Waits for the result, without a limit if `timeout` is `None`, or 2^31 ms or more. After the timeout, cancels
     /// the request, whose result is `ETIMEDOUT`. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// There is no result yet: see [`Unfinished`].
     pub fn wait(self, timeout: Option<Msecs>) -> Result<Completed, Unfinished<O>> {
         let (request, mut result) = (self.packet.handle, NO_RESULT);
         let timeout = timeout.unwrap_or(abi::D2D_FOREVER);
@@ -476,11 +452,11 @@ impl<O: Plain> From<Unfinished<O>> for Error {
 pub struct Cancel(abi::d2d_handle);
 
 impl Cancel {
-    /// Cancels the request: its result is `ECANCELED`. Any context.
+    /// As [`Sent::cancel`].
     ///
     /// # Errors
     ///
-    /// `EALREADY` if the request was completed or cancelled before, or is being completed; `ESTALE` if it was freed.
+    /// `EALREADY` as for [`Sent::cancel`]; `ESTALE` if the request was freed.
     pub fn cancel(&self) -> Result {
         to_result(safe_calls::d2d_request_cancel(self.0))
     }

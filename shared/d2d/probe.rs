@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Access to memory by pointers that come from other drivers, and may be bad.
+//! Access to memory by pointers that come from other drivers, and may be bad: see `d2d_nofault.h`.
 //!
 //! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and `d2d_owner` each
 //! compile this file as a private module, and read only addresses that another driver has passed.
@@ -248,7 +248,6 @@ impl<const N: usize> StringCopy<N> {
                 return None;
             }
             if let Some(end) = word.iter().position(|byte| *byte == 0) {
-                // Clears what follows the string in the last word.
                 word[end..].fill(0);
                 return Some(Self {
                     bytes,

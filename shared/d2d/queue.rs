@@ -64,10 +64,10 @@ use zerocopy::{
 /// The most items that a thread puts or takes before it releases the lock, which disables interrupts.
 pub const MAX_BATCH: u32 = 128;
 
-/// The most bytes of payload that a thread copies before it releases the lock. One item can hold this many bytes.
+/// The most bytes of payload that a thread copies before it releases the lock, and that an item can hold.
 pub const MAX_BATCH_BYTES: usize = 4096;
 
-/// Returns how many payloads of `size` bytes a thread puts, at most, before it releases the lock.
+/// Returns how many payloads of `size` bytes [`MAX_BATCH`] and [`MAX_BATCH_BYTES`] allow, at least one.
 pub const fn batch_of(size: usize) -> usize {
     let most = MAX_BATCH as usize;
     match MAX_BATCH_BYTES.checked_div(size) {
@@ -199,7 +199,7 @@ impl<'a> Queue<'a> {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` if the payloads are larger than the queue's items: then it puts none.
+    /// `EMSGSIZE` if the payloads are larger than the queue's items.
     pub fn put_batch<T: IntoBytes + Immutable>(&self, kind: u32, payloads: &[T]) -> Result<usize> {
         if size_of::<T>() > self.item_size() {
             return Err(EMSGSIZE);
@@ -396,8 +396,8 @@ impl<'a> Queue<'a> {
     pub fn counters(&self) -> Counters {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: `raw` is valid by the type invariants, and the lock is held. There is no reference to the whole
-        // structure, because other threads spin on the lock in it.
+        // SAFETY: `raw` is valid by the type invariants, and the lock is held. No reference to the whole structure:
+        // other threads spin on the lock in it.
         unsafe {
             Counters {
                 depth: (*raw).put.wrapping_sub((*raw).taken) as u32,

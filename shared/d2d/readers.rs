@@ -5,8 +5,8 @@
 //!
 //! C header: [`include/linux/srcu.h`](srctree/include/linux/srcu.h)
 //!
-//! The kernel crate's `Srcu` has only the usual readers, which execute two memory barriers. A fast reader executes
-//! none: the thread that waits for the readers bears the cost.
+//! The kernel crate's `Srcu` has only the usual readers, with two memory barriers. A fast reader executes none: the
+//! thread that waits for the readers bears the cost.
 
 use crate::{
     arch,
@@ -158,7 +158,8 @@ impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
         // Not `warn_on!`: it uses sources that the kernel's build generates, and that a distribution may leave out.
         if WARN_ON(self.count().1 > 0) {
-            // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory that is used.
+            // Waiting for ever is better than freeing memory that a thread uses: an `Inside` was passed to
+            // `mem::forget`.
             self.wait();
         }
         // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can enter a value that
@@ -167,7 +168,7 @@ impl PinnedDrop for Readers {
     }
 }
 
-/// Proof that the thread is inside [`Readers`]. The thread leaves when it drops the proof.
+/// Proof that the thread is inside [`Readers`], until it drops the proof.
 ///
 /// # Invariants
 ///

@@ -37,7 +37,7 @@ use kernel::{
 };
 
 /// The promise of module `M`: before the kernel frees the module's text and data, the module drops what the library
-/// makes with this value, or empties it, if it is a list of jobs or devices. The library never gives the value to a
+/// makes with this value. It is enough to empty a list of jobs or devices. The library never gives the value to a
 /// driver.
 #[doc(hidden)]
 pub struct DropPromise<M>(PhantomData<fn(M)>);
@@ -162,7 +162,6 @@ impl<T: Driver> Drop for Registration<T> {
     }
 }
 
-/// Makes a driver leave. Does not keep the driver registered.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Leaver(abi::d2d_handle);

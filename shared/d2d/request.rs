@@ -42,7 +42,7 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// `'a` is the lifetime of one call of a routine, and cannot be lengthened or shortened.
+/// Invariant in `'a`, the lifetime of one call of a routine.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
 /// What a routine has done with a request.
@@ -123,7 +123,7 @@ impl Raw {
     }
 }
 
-/// The buffers of a request that the driver may use in place.
+/// The buffers of a request, for use in place.
 ///
 /// # Invariants
 ///
@@ -153,7 +153,6 @@ impl<'a> Request<'a> {
         self.raw.code
     }
 
-    /// Returns the sender's `user_buffer`. The control code gives it a meaning.
     pub(crate) fn user_buffer(&self) -> *mut c_void {
         self.user_buffer
     }
@@ -459,8 +458,7 @@ impl<O: Plain> Pended<O> {
         ManuallyDrop::new(self).raw.complete_by_copy(output).1
     }
 
-    /// Completes the request with the result of the driver to which it was forwarded, and with the output that this
-    /// driver has left.
+    /// As [`Request::complete_as`]. The output stays as the other driver has left it.
     ///
     /// # Errors
     ///

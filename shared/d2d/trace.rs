@@ -102,7 +102,7 @@ macro_rules! fields {
     };
 }
 
-/// The record of a step.
+/// A step with its fields.
 #[derive(Clone, Copy)]
 pub struct StepRecord<'a>(abi::d2d_record, PhantomData<&'a [u8]>);
 

@@ -113,10 +113,6 @@ impl<A: Send + Unpin + 'static> Answer<A> {
 
     /// As [`Answer::wait`], but cancels the pended call if the wait fails. If the driver has completed it meanwhile,
     /// returns the answer. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Answer::wait`].
     pub fn wait_or_cancel(self, call: &Call<'_>) -> Result<A> {
         self.wait(call).or_else(|error| {
             let before = core::mem::replace(&mut *self.0.state.lock(), State::Over);

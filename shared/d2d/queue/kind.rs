@@ -44,21 +44,13 @@ impl<T: Plain> ItemKind<T> {
         self.raw
     }
 
-    /// Puts one item of this kind on a queue, by copy. Any context.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Queue::put`].
+    /// As [`Queue::put`], with this kind.
     #[inline]
     pub fn put(self, queue: &Queue<'_>, payload: &T) -> Result {
         queue.put(self.raw, payload)
     }
 
     /// As [`Queue::put_batch`], with this kind.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`Queue::put_batch`].
     #[inline]
     pub fn put_batch(self, queue: &Queue<'_>, payloads: &[T]) -> Result<usize> {
         queue.put_batch(self.raw, payloads)
