@@ -369,8 +369,8 @@ impl Packet {
     }
 }
 
-/// Reads the input of a request that the driver holds, or the output of a request that has come back. Fails with
-/// `EMSGSIZE` if `len` is not the size of a `T`. Any context.
+/// Reads the input of a request that the driver holds, or the output of one that has come back. Fails with `EMSGSIZE`
+/// if `len` is not the size of a `T`. Any context.
 pub(crate) fn read<T: Plain>(request: abi::d2d_handle, len: u32) -> Result<T> {
     let mut value = T::new_zeroed();
     let bytes = value.as_mut_bytes();

@@ -7,9 +7,9 @@
 //!
 //! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing an item takes no lock: it
 //! pushes the item on a list by compare-and-exchange. A put that finds no free item takes the whole list. While thread
-//! 1 pushes an item, other threads may take the list and push its first item again. Then the exchange of thread 1
-//! succeeds, which is right: its item comes before that first item. No thread takes a single item off the list, so the
-//! ABA problem does not arise.
+//! 1 pushes an item, other threads may take the list and push the list's first item again. Then the exchange of thread
+//! 1 succeeds, which is right: the new item comes before that first item. No thread takes a single item off the list,
+//! so the ABA problem does not arise.
 
 mod batch;
 mod handle;

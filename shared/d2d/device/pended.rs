@@ -91,8 +91,8 @@ impl<A: Send + Unpin + 'static> Answer<A> {
         !matches!(*self.0.state.lock(), State::Pending)
     }
 
-    /// Waits for the answer in `call`. An error of [`Call::wait`] does not cancel the pended call: wait again, or drop
-    /// the [`Answer`]. May sleep.
+    /// Waits for the answer in the system call `call`. An error of [`Call::wait`] does not cancel the pended call:
+    /// wait again, or drop the [`Answer`]. May sleep.
     ///
     /// # Errors
     ///

@@ -109,8 +109,8 @@ impl Timer {
         self.0.start_after(period, Some(period))
     }
 
-    /// Returns how many expiries of periods were skipped since the timer was made, in the routine those before its own
-    /// expiry. Any context, also from the routine.
+    /// Returns how many expiries of periods were skipped since the timer was made. In the routine, counts only those
+    /// before its own expiry. Any context, also from the routine.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }
