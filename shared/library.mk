@@ -101,8 +101,8 @@ endif
 KBUILD_GENDWARFKSYMS_STABLE := y
 
 # With D2D_INLINE, rustc compiles a function of the library with each module that calls it. Without, each module has all
-# functions of the library, but rustc takes less time. So the lab builds for the kernels that only tests use
-# (qemu/build.sh).
+# functions of the library, but rustc takes less time. So the lab builds without D2D_INLINE for the
+# kernels that only tests use (qemu/build.sh).
 D2D_INLINE ?= y
 rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 
@@ -110,7 +110,7 @@ rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
 # If the kernel crate lacks items, rustc compiles the other crates with d2d_kernel (shared/compat/) under the name
-# kernel. It replaces most of the items. For each failed probe NAME, sources see --cfg d2d_lacks_NAME.
+# kernel, which replaces most of the items. For each failed probe NAME, sources see --cfg d2d_lacks_NAME.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
@@ -173,7 +173,8 @@ d2d-$1-crate = $$(call d2d-crate-once-more,$$1,$$2,--extern d2d=$(obj)/shared/li
 endef
 $(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-part,$(role))))
 
-# What a module in Rust in several roles links: the owner NAME and a peer, a peer of two owners, or all three
+# What a module in Rust links that has several roles: the owner NAME and a peer; a peer of two owners; the owner NAME
+# and a peer of two owners
 d2d-two-roles-of = $(call d2d-owner-of,$1) $(d2d-peer-role) shared/roles/d2d_roles.o
 d2d-two-peers := $(filter-out shared/d2d/d2d.o,$(d2d)) $(d2d-peer-role) $(d2d-peer2-role) \
 		 shared/roles/d2d_roles.o shared/roles/joined_srcu.o

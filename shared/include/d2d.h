@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the boundary between an owner and its peers. C drivers include this header.
+ * The boundary between an owner and its peers. C drivers include this header.
  * bindgen makes the crate d2d_abi from it. docs/architecture.md has a glossary.
  *
  * A driver object is the counterpart of a DRIVER_OBJECT on Windows; a request is that of an IRP.
@@ -158,8 +158,8 @@ struct d2d_header {
  *
  * - The hash of a minor version covers the interface's name and major version, and the blocks of
  *   data, kinds of items, control codes and events of this minor version.
- * - The hash of an operation covers the hash of the operation before it, the operation's name, the
- *   names and types of its arguments, and the type of its result.
+ * - The hash of an operation covers the hash of the operation before it, the operation's name,
+ *   arguments and result.
  *
  * A hash that covers a structure covers the names, types and offsets of its fields.
  */
@@ -220,9 +220,8 @@ struct d2d_endpoint {
  * @claim: 0 if no handle names it; see D2D_ITEM_HELD(). Changes atomically
  * @payload: the item_size bytes of struct d2d_queue
  *
- * An item is in exactly one place: in the queue, on the list of free items, on that of released
- * items, named by a handle, or with the driver that has taken it. Only the thread that has taken an
- * item from its place uses it. A driver passes an item on by its handle: see d2d_queue.h.
+ * Only the thread that has taken an item from its queue or list uses it. A driver passes an item on
+ * by its handle: see d2d_queue.h.
  */
 struct d2d_item {
 	struct d2d_item *next;
@@ -322,10 +321,9 @@ struct d2d_data {
  * @data: the blocks of data, for which the owner allocates memory behind this structure
  *
  * During the handshake, the peer fills in its endpoint and data; the owner has filled in the rest.
- * The peer's operations are in the text of the module that its driver object names. As soon as the
- * peer completes the handshake with success, the owner may call these operations, and use the
- * memory that the peer lends, until d2d_detach() has returned. struct d2d_request says how long the
- * peer may use the context, and so the owner's operations.
+ * As soon as the peer completes the handshake with success, the owner may call the peer's
+ * operations, and use the memory that the peer lends, until d2d_detach() has returned. struct
+ * d2d_request says how long the peer may use the context, and so the owner's operations.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -353,9 +351,7 @@ struct d2d_context {
  * @output: the output in place, or NULL: see below
  *
  * The driver holds the request until it completes or forwards the request, or until the request is
- * cancelled. The sender may cancel it, also by a wait with a limit. The owner cancels it when the
- * sender, the holder or a driver that has forwarded it detaches, leaves or unregisters. From then
- * on, the handle is stale.
+ * cancelled: see enum d2d_ended. From then on, the handle is stale.
  *
  * d2d_request_read() reads the input, and d2d_request_write() writes the output. If the driver has
  * D2D_DISPATCH_IN_PLACE, and the owner calls dispatch() in the sender's execution context, @input
@@ -363,11 +359,10 @@ struct d2d_context {
  * buffers until it completes, pends or forwards the request, or returns. It passes the length of
  * the output to d2d_complete_with().
  *
- * A peer may use the context of a handshake until it completes the request. If the owner accepts
- * what the peer has filled in, the peer may use the context until d2d_detach(). If the handshake
- * times out, the peer may use the context until it completes the request (which returns -ESTALE),
- * detaches or unregisters. If code other than dispatch() fills in the context, the peer stops that
- * code before it calls d2d_detach().
+ * A peer may use the context of a handshake until it completes the request, detaches or
+ * unregisters, even if the handshake times out. If the owner accepts what the peer has filled in,
+ * the peer may use the context until d2d_detach(). If code other than dispatch() fills in the
+ * context, the peer stops that code before it calls d2d_detach().
  */
 struct d2d_request {
 	struct d2d_header hdr;
@@ -530,8 +525,7 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  *
  * A module unregisters its drivers in its exit, and if its initialization fails. If the module
  * forgets a driver, the owner expels the driver before the kernel frees the module's text, and
- * prints a line. But the owner cannot stop a thread, a timer or a work item of the module. A module
- * that is being unloaded cannot register a driver.
+ * prints a line. But the owner cannot stop a thread, a timer or a work item of the module.
  *
  * A routine may not load or unload a module, nor wait for a thread that does so, as
  * request_module() does. The owner's module notifier may wait for the routine, and the kernel holds
@@ -815,8 +809,6 @@ int d2d_lookup(const char *name, d2d_handle *driver);
  * @input_size: room for input, in bytes
  * @output_size: room for output, in bytes
  * @request: where to store the handle of the request
- *
- * The driver can send the request any number of times.
  *
  * Context: Task, may sleep.
  *

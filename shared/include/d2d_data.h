@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the blocks of data of a context, for a C driver. Rust drivers have
+ * The blocks of data of a context, for a C driver. Rust drivers have
  * shared/d2d/data.rs and shared/d2d/context.rs. One lock protects all three blocks. Any context but
  * NMI. For example::
  *
@@ -21,14 +21,12 @@
 #include "d2d_nofault.h"
 
 /**
- * d2d_data_check() - check that a peer can read the blocks, and the sizes of the blocks
+ * d2d_data_check() - check the sizes of the blocks, and that they can be read
  * @offered: a context that d2d_context_check() has accepted
  * @driver: the peer's name, which the refusal shows
  * @owner_size: bytes of the owner's block that the peer knows
  * @peer_size: bytes of the peer's block that the peer knows
  * @shared_size: bytes of the shared block that the peer knows
- *
- * If the owner has a newer minor version of the pair, the blocks may be larger than the peer knows.
  *
  * Return: 0, or, with a line in the log,
  * * %-EMSGSIZE - a block is smaller than the peer expects, or larger than D2D_DATA_SIZE

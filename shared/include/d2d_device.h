@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the device by which user space uses a C driver. Rust drivers have
+ * The device by which user space uses a C driver. Rust drivers have
  * shared/d2d/device.rs.
  */
 #ifndef D2D_DEVICE_H

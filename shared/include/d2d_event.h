@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: named events, the counterpart of IoCreateNotificationEvent(),
+ * Named events, the counterpart of IoCreateNotificationEvent(),
  * IoCreateSynchronizationEvent() and KeWaitForMultipleObjects() on Windows. Rust drivers have
  * shared/d2d/event.rs.
  *
@@ -12,10 +12,10 @@
  * that is set ends exactly one wait, which resets it. If no thread waits, the event stays set, and
  * the next wait ends at once. A driver can also give the event a handler: see d2d_event_on_set().
  *
- * The owner sets, takes, resets or queries an event by one atomic operation, unless a thread waits
- * for the event, a process watches it, it has a handler, or a driver that is leaving has a handle
- * of it. Otherwise, and when a thread begins to wait, the owner takes the lock of all events, with
- * interrupts disabled (docs/interrupts-off.md).
+ * If no thread waits for an event, no process watches it, it has no handler, and no driver that is
+ * leaving has a handle of it, the owner sets, takes, resets or queries it by one atomic operation.
+ * In all other cases, and when a thread begins to wait, the owner takes the lock of all events,
+ * with interrupts disabled (docs/interrupts-off.md).
  *
  * A set gives the event to the threads that wait for it, in the order in which they began to wait.
  * A wait for all of several events takes all of them at once, or none.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: lent memory, for example a ring, which belongs to one side of a context and
+ * Lent memory, for example a ring, which belongs to one side of a context and
  * which both sides use. Rust drivers have shared/d2d/lent.rs.
  *
  * The memory consists of one or more structures of one type. The generated header of the pair has

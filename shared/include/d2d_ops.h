@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the checks of an offered context, for a C peer. Rust drivers have
+ * The checks of an offered context, for a C peer. Rust drivers have
  * shared/d2d/driver.rs and shared/d2d/interface.rs.
  *
  * The functions do not trust the owner's pointers. If a function refuses something, it prints the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: an owner in C. Its module links the owner's half of the library through
+ * An owner in C. Its module links the owner's half of the library through
  * d2d-c-owner-of (shared/library.mk). It calls the functions of d2d.h by their names, as a peer
  * does, but without D2D_OWNER().
  * An example is examples/metronome/c_metronome.c.
@@ -27,7 +27,8 @@
  * struct d2d_owner - an owner in C
  * @ops: the operations that the owner offers. The first argument of each is the address of
  *	the struct d2d_context
- * @peer_ops: a D2D_OPS_INIT() of what the owner expects of a peer. Its operations are not used
+ * @peer_ops: a D2D_OPS_INIT() table of what the owner expects of a peer. Its operations are not
+ * used
  * @self: the first argument of the routines
  * @dispatch: as in struct d2d_driver
  * @returned: as in struct d2d_driver

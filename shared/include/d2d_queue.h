@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the functions of a queue, for C drivers. Any context but NMI; no function
+ * The functions of a queue, for C drivers. Any context but NMI; no function
  * sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
  *
  * Only one driver can redeem the handle of an item. This driver then uses the item until it
@@ -23,8 +23,8 @@
 /**
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
- * @handle: any number. The generation 0 must be refused: then D2D_ITEM_HELD() can be 0, as the
- *	claim of an item that no handle names
+ * @handle: any number. One with the generation 0 must be refused: its D2D_ITEM_HELD() can be 0,
+ *	which is the claim of an item that no handle names
  *
  * Only the functions of this file use it.
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs
+ * Helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs
  * and shared/d2d/request.rs. Any context but NMI.
  */
 #ifndef D2D_REQUEST_H

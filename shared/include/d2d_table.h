@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Driver to driver: the table of functions that an owner exports, and how a peer names its
+ * The table of functions that an owner exports, and how a peer names its
  * owner.
  *
  * The owner NAME exports one symbol, NAME_d2d: a constant table with a pointer to each function of
