@@ -3,9 +3,10 @@
 //! Jobs: routines of a driver that run later or in another execution context.
 //!
 //! A [`Work`] runs its routine in a kernel worker or in softirq, a [`Timer`] in softirq or in hard interrupt, and a
-//! [`Thread`] in a thread of its own. A peer makes jobs by [`DriverRef::work`](crate::driver::DriverRef::work), `timer`
-//! and `thread`, an owner by the same methods of its `Contexts`. Any execution context but NMI can start a job, and so
-//! can an event: see [`Event::on_set`](crate::event::Event::on_set).
+//! [`Thread`] in a thread of its own. A peer makes jobs by [`DriverRef::work`](crate::driver::DriverRef::work),
+//! `timer` and `thread`, an owner by the same methods of its `Contexts`. A driver may call a job's methods in any
+//! context but NMI, also from the job's routine. An event can start a job, too: see
+//! [`Event::on_set`](crate::event::Event::on_set).
 //!
 //! The library keeps each job until its driver leaves: make a job once, and start it often. In a module with one role,
 //! the library drops a peer's [`Driver::Resources`](crate::driver::Driver::Resources) before the peer leaves. When a

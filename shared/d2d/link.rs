@@ -39,18 +39,18 @@ use kernel::{
     }, //
 };
 
-/// What the two drivers of a pair have agreed on.
+/// What the two drivers of a pair have agreed on. Each block of data has at most `D2D_DATA_SIZE` bytes.
 pub trait Pair: Sized + 'static {
     /// The owner's operations.
     type Owner: Interface<Link = OwnerLink<Self>>;
     /// The peer's operations.
     type Peer: Interface<Link = PeerLink<Self>>;
-    /// The owner's block of data, at most `D2D_DATA_SIZE` bytes.
+    /// The owner's block of data.
     type OwnerData: Plain;
-    /// The peer's block of data, at most `D2D_DATA_SIZE` bytes. The owner zeroes it before each handshake.
+    /// The peer's block of data. The owner zeroes it before each handshake.
     type PeerData: Plain;
-    /// The block of data that both share, at most `D2D_DATA_SIZE` bytes. It is zeroed when the owner is loaded, and
-    /// keeps its contents when a peer detaches.
+    /// The block of data that both share. It is zeroed when the owner is loaded, and keeps its contents when a peer
+    /// detaches.
     type Shared: Plain;
 }
 

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The miscellaneous device behind a device of a driver. The library does not use the kernel crate's `miscdevice`,
-//! which
-//!
-//! - has no `poll`;
-//! - does not pass the driver to `open`;
-//! - cannot set the mode of the file in `/dev`;
-//! - prints a stack trace if the name exists.
+//! The miscellaneous device behind a device of a driver. The kernel crate's `miscdevice` does not fit: it has no
+//! `poll`, does not pass the driver to `open`, cannot set the mode of the file in `/dev`, and prints a stack trace if
+//! the name exists.
 //!
 //! The kernel holds `misc_mtx` while it calls [`open`], and while it registers or deregisters a device. So [`open`]
 //! takes no lock that the library holds then.

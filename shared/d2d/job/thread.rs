@@ -72,7 +72,7 @@ impl Thread {
         self.0.clone()
     }
 
-    /// Makes the routine run as soon as possible, once more if it runs already. Any context, also from the routine.
+    /// Makes the routine run as soon as possible, once more if it runs already. Any context.
     ///
     /// # Errors
     ///
@@ -81,13 +81,13 @@ impl Thread {
         self.0.start()
     }
 
-    /// Cancels a start whose run has not begun. The routine may still be running. Any context, also from the routine.
+    /// Cancels a start whose run has not begun. The routine may still be running. Any context.
     pub fn cancel(&self) {
         self.0.state.lock().is_due = false;
     }
 
     /// Returns whether the driver is leaving. Then the routine has to return. The library ends the routine's waits for
-    /// the driver's events and requests, but no loop or other wait. Any context, also from the routine.
+    /// the driver's events and requests, but no loop or other wait. Any context.
     pub fn is_stopping(&self) -> bool {
         self.0.state.lock().is_closed
     }

@@ -2,11 +2,9 @@
 
 //! Jobs that run when a timer expires.
 //!
-//! The kernel crate's `HrTimer` does not fit:
-//!
-//! - if safe code leaks its handle, the timer can expire after the module's text is freed;
-//! - dropping the handle of an earlier start cancels a later one;
-//! - only code that has the handle can cancel the timer.
+//! The kernel crate's `HrTimer` does not fit. If safe code leaks its handle, the timer can expire after the module's
+//! text is freed. Dropping the handle of an earlier start cancels a later one. Only code that has the handle can
+//! cancel the timer.
 
 use super::{
     handler,
@@ -87,7 +85,7 @@ impl Timer {
     }
 
     /// Makes the timer expire once, after the time `after`, or as soon as possible if `after` is not positive.
-    /// Replaces an earlier start. Any context, also from the routine.
+    /// Replaces an earlier start. Any context.
     ///
     /// # Errors
     ///
@@ -97,7 +95,7 @@ impl Timer {
     }
 
     /// Makes the timer expire after each `period`. Replaces an earlier start. An expiry is skipped if the last run of
-    /// the routine has not ended, or if the CPU is late. Any context, also from the routine.
+    /// the routine has not ended, or if the CPU is late. Any context.
     ///
     /// # Errors
     ///
@@ -110,13 +108,13 @@ impl Timer {
     }
 
     /// Returns how many expiries of periods were skipped since the timer was made. In the routine, counts only those
-    /// before its own expiry. Any context, also from the routine.
+    /// before its own expiry. Any context.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }
 
     /// Cancels the start, if there is one. The routine may still run afterwards for an expiry that has passed. Any
-    /// context, also from the routine.
+    /// context.
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
         // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued again. The

@@ -94,7 +94,7 @@ impl Work {
     }
 
     /// Makes the routine run as soon as possible, once more if it runs already. Replaces a start whose run has not
-    /// begun. Any context, also from the routine.
+    /// begun. Any context.
     ///
     /// # Errors
     ///
@@ -104,8 +104,7 @@ impl Work {
     }
 
     /// Makes the routine run after the time `after`, or later by up to an eighth of it and a jiffy. Replaces a start
-    /// whose run has not begun. A [`Timer`](super::Timer) is exact, and has no longest time. Any context, also from
-    /// the routine.
+    /// whose run has not begun. A [`Timer`](super::Timer) is exact, and has no longest time. Any context.
     ///
     /// # Errors
     ///
@@ -119,7 +118,7 @@ impl Work {
         self.0.queue(msecs_to_jiffies(ms as Msecs))
     }
 
-    /// Cancels a start whose run has not begun. The routine may still be running. Any context, also from the routine.
+    /// Cancels a start whose run has not begun. The routine may still be running. Any context.
     pub fn cancel(&self) {
         self.0.cancel();
     }
