@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The boundary between an owner and its peers. C drivers include this header.
- * bindgen makes the crate d2d_abi from it. docs/architecture.md has a glossary.
+ * The boundary between an owner and its peers. C drivers include this header. bindgen makes the
+ * crate d2d_abi from it. docs/architecture.md has a glossary.
  *
  * A driver object is the counterpart of a DRIVER_OBJECT on Windows; a request is that of an IRP.
  */

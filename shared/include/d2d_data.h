@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The blocks of data of a context, for a C driver. Rust drivers have
- * shared/d2d/data.rs and shared/d2d/context.rs. One lock protects all three blocks. Any context but
- * NMI. For example::
+ * The blocks of data of a context, for a C driver. Rust drivers have shared/d2d/data.rs and
+ * shared/d2d/context.rs.
  *
- *	unsigned long flags = d2d_data_lock(context);
- *	struct my_shared *shared = d2d_data_shared(context);
- *
- *	shared->count++;
- *	d2d_data_unlock(context, flags);
+ * One lock protects all three blocks. A pointer to a block may be used only while the lock is held.
+ * Any context but NMI.
  */
 #ifndef D2D_DATA_H
 #define D2D_DATA_H
@@ -98,7 +94,7 @@ static inline void d2d_data_unlock(struct d2d_context *context, unsigned long fl
  * d2d_data_owner() - return the owner's block
  * @context: the context
  *
- * Context: Any context, with the lock held, as long as the caller uses the block.
+ * Context: Any context, with the lock held.
  *
  * Return: the owner's block, aligned to 8 bytes
  */
@@ -112,7 +108,7 @@ static inline void *d2d_data_owner(struct d2d_context *context)
  * d2d_data_peer() - return the peer's block
  * @context: the context
  *
- * Context: Any context, with the lock held, as long as the caller uses the block.
+ * Context: Any context, with the lock held.
  *
  * Return: the peer's block, aligned to 8 bytes
  */
@@ -125,7 +121,7 @@ static inline void *d2d_data_peer(struct d2d_context *context)
  * d2d_data_shared() - return the block that both sides share
  * @context: the context
  *
- * Context: Any context, with the lock held, as long as the caller uses the block.
+ * Context: Any context, with the lock held.
  *
  * Return: the shared block, aligned to 8 bytes. It keeps its contents when a peer detaches
  */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The device by which user space uses a C driver. Rust drivers have
- * shared/d2d/device.rs.
+ * The device by which user space uses a C driver. Rust drivers have shared/d2d/device.rs.
  */
 #ifndef D2D_DEVICE_H
 #define D2D_DEVICE_H
@@ -17,8 +16,10 @@
  * d2d_device_exists() - find out from sysfs whether a device of this name exists
  * @name: the name
  *
+ * Looks in the classes whose devices have a file of their own name in /dev.
+ *
  * Context: Process context. May sleep.
- * Return: whether a device of a class whose devices have a file in /dev has this name.
+ * Return: whether it exists.
  */
 static inline bool d2d_device_exists(const char *name)
 {
@@ -45,8 +46,8 @@ static inline bool d2d_device_exists(const char *name)
  * @driver: the driver's name, which the refusal shows
  * @device: the device
  *
- * After this, nothing may fail in the initialization of the module: if it fails, the kernel frees
- * the module although a process may have the device open.
+ * After this, nothing may fail in the initialization of the module. If the initialization fails,
+ * the kernel frees the module although a process may have the device open.
  *
  * misc_register() prints a stack trace if a device of this name exists, so look for it first.
  *

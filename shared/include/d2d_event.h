@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Named events, the counterpart of IoCreateNotificationEvent(),
- * IoCreateSynchronizationEvent() and KeWaitForMultipleObjects() on Windows. Rust drivers have
- * shared/d2d/event.rs.
+ * Named events, the counterpart of IoCreateNotificationEvent(), IoCreateSynchronizationEvent() and
+ * KeWaitForMultipleObjects() on Windows. Rust drivers have shared/d2d/event.rs.
  *
  * Each driver that creates or opens an event of a name gets a handle of its own for the same event.
  * The event exists until its last handle is closed. When a driver is unregistered, the owner closes
@@ -20,10 +19,8 @@
  * A set gives the event to the threads that wait for it, in the order in which they began to wait.
  * A wait for all of several events takes all of them at once, or none.
  *
- * User space can watch an event: /sys/kernel/debug/d2d-OWNER/events/NAME has a line of text about
- * it. OWNER is the name of the owner. After the whole line has been read, the next read waits until
- * the event has been set since that line was made. poll() tells whether a read would wait. Watching
- * an event does not take it.
+ * User space can watch an event by the file /sys/kernel/debug/d2d-OWNER/events/NAME: see
+ * docs/guide.md. Watching an event does not take it.
  */
 #ifndef D2D_EVENT_H
 #define D2D_EVENT_H

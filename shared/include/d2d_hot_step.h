@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The hot steps, which are too frequent to be always traced. A group of them is
- * on while one of its tracepoints is on (shared/owner/d2d_trace.h). The groups queues and ops are
- * also on while the owner prints their steps as lines. While a group is off, each of its steps
- * costs one static branch. Rust drivers have shared/d2d/hot_step.rs.
+ * The hot steps, which are too frequent to be always traced. A group of them is on while one of its
+ * tracepoints is on (shared/owner/d2d_trace.h). The groups queues and ops are also on while the
+ * owner prints their steps as lines. While a group is off, each of its steps costs one static
+ * branch. Rust drivers have shared/d2d/hot_step.rs.
  *
  * Any context but NMI. Each module has static keys of its own. The owner switches the keys of each
  * module that has registered a driver.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Lent memory, for example a ring, which belongs to one side of a context and
- * which both sides use. Rust drivers have shared/d2d/lent.rs.
+ * Lent memory, for example a ring, which belongs to one side of a context and which both sides use.
+ * Rust drivers have shared/d2d/lent.rs.
  *
  * The memory consists of one or more structures of one type. The generated header of the pair has
  * the type and its hash. A peer lends its memory when it fills in its endpoint, and keeps it until

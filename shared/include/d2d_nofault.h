@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Copies from and to addresses that another driver has named. An address is bad
- * if it is not the kernel's, is not mapped, or is read-only for a write. A copy from or to a bad
- * address fails, and may have copied a part. If registers of a device are mapped at the address,
- * the device notices the access. Any context but NMI; no function sleeps. Rust drivers have
- * shared/d2d/probe.rs.
+ * Copies from and to addresses that another driver has named. An address is bad if it is not the
+ * kernel's, is not mapped, or is read-only for a write. A copy from or to a bad address fails, and
+ * may have copied a part. If registers of a device are mapped at the address, the device notices
+ * the access. Any context but NMI; no function sleeps. Rust drivers have shared/d2d/probe.rs.
  *
  * The kernel does not export copy_to_kernel_nofault(). So this file uses the macros behind it,
  * __get_kernel_nofault() and __put_kernel_nofault(). They access memory in assembler, which KASAN

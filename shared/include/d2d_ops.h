@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The checks of an offered context, for a C peer. Rust drivers have
- * shared/d2d/driver.rs and shared/d2d/interface.rs.
+ * The checks of an offered context, for a C peer. Rust drivers have shared/d2d/driver.rs and
+ * shared/d2d/interface.rs.
  *
  * The functions do not trust the owner's pointers. If a function refuses something, it prints the
  * step "refuse" in the name of the module. Any context but NMI; no function sleeps or allocates.

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * An owner in C. Its module links the owner's half of the library through
- * d2d-c-owner-of (shared/library.mk). It calls the functions of d2d.h by their names, as a peer
- * does, but without D2D_OWNER().
- * An example is examples/metronome/c_metronome.c.
+ * An owner in C. Its module links the owner's half of the library through d2d-c-owner-of
+ * (shared/library.mk). It calls the functions of d2d.h by their names, as a peer does, but without
+ * D2D_OWNER(). An example is examples/metronome/c_metronome.c.
  */
 #ifndef D2D_OWNER_H
 #define D2D_OWNER_H

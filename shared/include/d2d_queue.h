@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The functions of a queue, for C drivers. Any context but NMI; no function
- * sleeps or allocates. Rust drivers have shared/d2d/queue.rs.
+ * The functions of a queue, for C drivers. Any context but NMI; no function sleeps or allocates.
+ * Rust drivers have shared/d2d/queue.rs.
  *
  * Only one driver can redeem the handle of an item. This driver then uses the item until it
  * releases the item. A peer releases its items before it detaches. When it detaches, the handles

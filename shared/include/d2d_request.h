@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs
- * and shared/d2d/request.rs. Any context but NMI.
+ * Helpers for requests, for C drivers. Rust drivers have shared/d2d/packet.rs and
+ * shared/d2d/request.rs. Any context but NMI.
  */
 #ifndef D2D_REQUEST_H
 #define D2D_REQUEST_H

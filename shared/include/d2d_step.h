@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The steps of the trace. A step is one struct d2d_record, from which the
- * owner makes the line in dmesg and the tracepoint:
+ * The steps of the trace. A step is one struct d2d_record, from which the owner makes the line in
+ * dmesg and the tracepoint:
  *
  *   module_a: d2d: seq=12 load=8231 in=task step=call-driver to=module_b code=0x00222003 ctx=c0
  *
@@ -145,9 +145,9 @@ struct d2d_record {
  * d2d_trace() - print the line of a step, if it gets one, and hit its tracepoint
  * @record: the step
  *
- * A function of the owner. It prints "?" in place of the name of an unknown
- * field, of a text that cannot be read, and of each byte that is not a visible ASCII character. It
- * refuses a record that it cannot read, or whose step does not exist.
+ * A function of the owner. It prints "?" in place of the name of an unknown field, of a text that
+ * cannot be read, and of each byte that is not a visible ASCII character. It refuses a record that
+ * it cannot read, or whose step does not exist.
  *
  * Context: Any context but NMI. Calls no routine of a driver.
  */

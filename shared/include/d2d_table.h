@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The table of functions that an owner exports, and how a peer names its
- * owner.
+ * The table of functions that an owner exports, and how a peer names its owner.
  *
  * The owner NAME exports one symbol, NAME_d2d: a constant table with a pointer to each function of
  * d2d.h, d2d_event.h and d2d_step.h. A peer imports the symbol. So the kernel loads no peer without
