@@ -4,7 +4,7 @@
 //!
 //! - `bench_owner.rs`, `bench_peer.rs`; in C `c_owner.c`, `c_peer.c`: the two drivers.
 //! - `contender.rs`, `measure.c`: measure a loop.
-//! - `mechanisms.c`: loops of the kernel's mechanisms, for comparison.
+//! - `mechanisms.c`: loops that use the kernel's mechanisms, for comparison.
 //! - `crowd.c`: drivers that only attach.
 //! - `twin/`: the C twin.
 
@@ -32,10 +32,10 @@ pair! {
     structs {}
     kinds {}
     codes {
-        /// The owner completes this request at once with `value + 1`.
+        /// The owner completes this request at once. The output is the input plus 1.
         const PING: ControlCode<u32, u32> = 0x801;
-        /// The owner pends this request, and completes it with `value + 1` before its dispatch
-        /// routine returns.
+        /// As `PING`, but the owner first pends the request, and completes it before the
+        /// dispatch routine returns.
         const PEND: ControlCode<u32, u32> = 0x802;
     }
     owner {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The peer of the bench. It measures loops. Its control device takes the words in [`BenchPeer::control`].
+//! The peer of the bench. It measures loops. Its control device takes the commands in [`BenchPeer::control`].
 
 #![deny(unsafe_code)]
 
@@ -94,10 +94,10 @@ impl Driver for BenchPeer {
 
     fn control(driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         let link = driver.link().ok_or(ENOTCONN)?;
-        let mut word = [0u8; 16];
-        let word = word.get_mut(..reader.len()).ok_or(EINVAL)?;
-        reader.read_slice(word)?;
-        match word.trim_ascii() {
+        let mut command = [0u8; 16];
+        let command = command.get_mut(..reader.len()).ok_or(EINVAL)?;
+        reader.read_slice(command)?;
+        match command.trim_ascii() {
             b"empty-loop" => contender::calibrate(),
             b"operations" => operations(driver, link),
             b"owner-in-c" => owner_in_c(&driver.sender(), link),
@@ -138,7 +138,7 @@ fn operations(driver: &DriverRef<BenchPeer>, link: &PeerLink<BenchPair>) -> Resu
     contender::attach_detach(link.context())
 }
 
-/// Measures the owner in C (`c_owner.c`). The names of the contenders are made as in `c_peer.c`.
+/// Measures the owner in C (`c_owner.c`). `c_peer.c` explains the names of the contenders.
 fn owner_in_c(sender: &Sender, link: &PeerLink<BenchPair>) -> Result {
     Contender::new(c"c-rust:ops-call-b-to-a", c"ops-call-b-to-a", c"*")
         .run(|n| loop_ops_call_b_to_a(link, n))?;
@@ -230,7 +230,7 @@ fn calls(link: &PeerLink<BenchPair>, at: impl Fn(Contender) -> Contender) -> Res
         .run(|n| expect(link.owner().call_peer(n)?, n))
 }
 
-/// Numbers the items of a loop. Each call of the loop goes on where the call before has stopped.
+/// Numbers the items of a loop. Each call of the loop goes on where the last call has stopped.
 struct Numbers(Atomic<u64>);
 
 impl Numbers {
@@ -248,7 +248,7 @@ impl Numbers {
     }
 }
 
-/// Measures the queue with items of `words` words, while `queued` other items are in it.
+/// Measures the queue with payloads of `words` numbers (`u64`), while `queued` other items are in it.
 fn queue_put_take(
     link: &PeerLink<BenchPair>,
     words: usize,
@@ -303,13 +303,13 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
             |n| loop_queue_producers(link, n),
             |n| put_some(link, n),
         )?;
-        // Take the items that the producers have put since the loop returned.
+        // The producers have put more items than the loop has taken.
         while link.outgoing().take().is_some() {}
     }
     Ok(())
 }
 
-/// Each loop sends one request again and again.
+/// Measures loops, each of which sends one request again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
     request(sender, no_curve)?;
@@ -374,7 +374,7 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// The library takes the lock twice for each item. `queued` other items are in the queue.
+/// `put` and `take` lock the queue. `queued` other items are in it.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,
@@ -457,7 +457,7 @@ fn loop_queue_put_take_irq(link: &PeerLink<BenchPair>, n: u64) -> Result {
     put_take::<1>(link.outgoing(), &mut [0], 0..n, 0)
 }
 
-/// Takes the items that `put_two_cpus` puts in another thread.
+/// Takes the items that another thread puts by `put_two_cpus`.
 #[inline(never)]
 fn loop_queue_two_cpus(link: &PeerLink<BenchPair>, n: u64) -> Result {
     let queue = link.outgoing();
@@ -585,7 +585,7 @@ fn answer_event(ping: &Event, pong: &Event, n: u64) -> Result {
     Ok(())
 }
 
-/// Each item wakes `answer_doorbell` by the doorbell of the queue. `answer_doorbell` puts an item in return.
+/// Each item sets the queue's doorbell, which wakes `answer_doorbell`. `answer_doorbell` puts an item in return.
 #[inline(never)]
 fn loop_doorbell(link: &PeerLink<BenchPair>, pong: &Event, n: u64) -> Result {
     for number in 0..n / 2 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An owner in C, loaded instead of bench_owner to compare C with Rust. Its symbols and its driver
- * have the same names.
+ * An owner in C, loaded instead of bench_owner to compare C with Rust. It exports the same symbols,
+ * and its driver has the same name.
  */
 #include <linux/module.h>
 

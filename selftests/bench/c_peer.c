@@ -64,7 +64,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* Each loop_c_NAME does the same as loop_NAME in bench_peer.rs. */
+/* loop_c_NAME corresponds to loop_NAME in bench_peer.rs. In C, items are taken by handle. */
 static noinline int loop_c_ops_call_b_to_a(void *arg, u64 n)
 {
 	u32 value = 0;
@@ -111,7 +111,7 @@ static noinline int loop_c_request(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* A contender's name has the languages of owner and peer, a colon, and the name of the loop. */
+/* The names have the form OWNER-PEER:LOOP, with the languages of owner and peer. */
 static const struct d2d_bench_contender rust_c[] = {
 	{ "rust-c:c-ops-call-b-to-a", "ops-call-b-to-a", "*", loop_c_ops_call_b_to_a },
 	{ "rust-c:ops-call-a-to-b", "ops-call-a-to-b", "*", call_peer },

@@ -33,7 +33,7 @@ struct RawContender {
     flags: c_uint,
 }
 
-// `D2D_BENCH_HARDIRQ` and so on.
+// `D2D_BENCH_HARDIRQ`, `D2D_BENCH_SPINS` and `D2D_BENCH_PRODUCERS`.
 const HARDIRQ: c_uint = 1;
 const SPINS: c_uint = 2;
 const PRODUCERS: c_uint = 4;
@@ -61,10 +61,10 @@ pub(crate) fn queue_in_c(context: &Context<BenchPair>) -> Result {
     to_result(unsafe { d2d_bench_queue(context.as_raw().cast()) })
 }
 
-/// Attaches or detaches drivers, until `size` drivers besides `bench_peer` have a context.
+/// Attaches or detaches drivers until `size` drivers have a context, not counting `bench_peer`.
 pub(crate) fn crowd(context: &Context<BenchPair>, size: u32) -> Result {
-    // SAFETY: The context is initialized and has both endpoints. The caller (`contexts()` in `bench_peer.rs`)
-    // detaches the drivers before it returns.
+    // SAFETY: The context is initialized and has both endpoints. The only caller, `contexts()` in `bench_peer.rs`,
+    // detaches the drivers while the context lives.
     to_result(unsafe { d2d_bench_crowd(context.as_raw().cast_const().cast(), size) })
 }
 
@@ -127,14 +127,14 @@ impl Contender {
         unsafe { self.measure(&(run, other), Some(call_other::<F, G>)) }
     }
 
-    /// For two threads that spin while they wait. Does nothing on a machine with one CPU.
+    /// As [`Self::run_pair`], but both loops spin while they wait. Does nothing on a machine with one CPU.
     pub(crate) fn run_spinning<F: Loop, G: Loop>(mut self, run: F, other: G) -> Result {
         self.flags = SPINS;
         self.run_pair(run, other)
     }
 
-    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put`, which puts up to the
-    /// given number of items, and returns how many fitted. Does nothing on a machine with one CPU.
+    /// Measures `run`, which takes items. Until `run` returns, `producers` threads call `put` again and again. `put`
+    /// puts up to the given number of items, and returns how many fitted. Does nothing on a machine with one CPU.
     pub(crate) fn run_producers<F: Loop, G: Loop<usize>>(
         self,
         producers: u64,
@@ -199,7 +199,7 @@ unsafe extern "C" fn call_other<F, G: Loop>(arg: *mut c_void, n: u64) -> c_int {
 unsafe extern "C" fn call_put<F, G: Loop<usize>>(arg: *mut c_void, n: u64) -> c_int {
     // SAFETY: `measure()` passes its `loops`, an `(F, G)` that outlives the call.
     let (_, put) = unsafe { &*arg.cast::<(F, G)>() };
-    // A put has at most PUT_AT_ONCE items (`measure.c`), so the count fits.
+    // At most PUT_AT_ONCE (`measure.c`), so the count fits into a `c_int`.
     put(n).map_or_else(Error::to_errno, |count| count as c_int)
 }
 

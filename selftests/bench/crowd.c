@@ -10,15 +10,15 @@
 #include "d2d.h"
 #include "measure.h"
 
-/* The measuring driver has the 64th context. */
+/* bench_owner has 64 contexts, one of them for the measuring driver. */
 #define MAX_CROWD	63
 
 static d2d_handle crowd[MAX_CROWD];
 static unsigned int crowd_size;
 
 /*
- * The measuring driver's context, from which the others copy their endpoint. Both endpoints in it
- * are checked.
+ * The measuring driver's context, whose endpoints are checked. The drivers of the crowd copy its
+ * peer's endpoint.
  */
 static const struct d2d_context *model;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The peer calls this function by its name, to compare the call with an operation. */
+/* bench_peer calls this function by its name, to compare this with the call of an operation. */
 #include <linux/export.h>
 #include <linux/types.h>
 

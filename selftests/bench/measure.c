@@ -2,9 +2,9 @@
 /*
  * Measures contenders (measure.h). Prints raw times; the host makes the statistics (qemu/bench/).
  *
- * The measured loop runs on the first CPU, the other threads on the other CPUs in turn. A batch is
- * one call of the loop. With producers, a batch is several calls, and its time is their mean. Each
- * time includes reading the clock.
+ * The measured loop runs on the first CPU. The other threads share the other CPUs. A batch is one
+ * call of the loop. With producers, a batch is several calls, and its time is the mean time of a
+ * call. Each time includes reading the clock.
  */
 #include <linux/completion.h>
 #include <linux/cpumask.h>
@@ -18,30 +18,33 @@
 
 #include "measure.h"
 
+/* How many batches are measured after the warm-up */
 #define BATCHES		30
-/* For a point of a curve */
+/* The same for a point of a curve */
 #define POINT_BATCHES	7
 /* Operations in the first batch of the warm-up */
 #define FIRST_N		2
-/* More for two threads, because the second one starts slowly */
+/* The same with several threads */
 #define FIRST_N_OF_TWO	64
-/* The warm-up ends after this many batches of BATCH_NS in a row: one may be so long by chance. */
+/* The warm-up ends after this many long batches in a row, because one may be long by chance. */
 #define WARM		3
 /* The least time of a batch, so that a timer tick or reading the clock hardly counts */
 #define BATCH_NS	(2 * NSEC_PER_MSEC)
-/* The least time of a batch with producers, so that all producers on a CPU have a turn */
+/* The same with producers, so that each of them runs, even if several share a CPU */
 #define PRODUCERS_NS	(100 * NSEC_PER_MSEC)
 #define MAX_PRODUCERS	8
+/* How many items a producer tries to put in each call of its loop */
 #define PUT_AT_ONCE	16
 
+/* A thread, and the loop that it runs */
 struct part {
 	d2d_bench_loop *loop;
 	void *arg;
 	u64 n;
 	struct completion begun;
 	struct completion done;
-	const bool *stop;
-	u64 put;
+	const bool *stop;	/* tells a producer to end */
+	u64 put;		/* items that a producer has put */
 };
 
 struct measurement {
@@ -98,12 +101,12 @@ static struct task_struct *begin(struct part *part, int (*thread)(void *data), u
 
 static int end(struct part *part, struct task_struct *task)
 {
-	/* kthread_stop_put() wakes the thread, so wait until its loop has ended. */
+	/* kthread_stop_put() would wake a thread that sleeps in its loop. */
 	wait_for_completion(&part->done);
 	return kthread_stop_put(task);
 }
 
-/* Returns a CPU other than the first one, if there is one. */
+/* Returns the first CPU only if there is no other one. */
 static unsigned int other_cpu(unsigned int index)
 {
 	unsigned int others = num_online_cpus() - 1;
@@ -146,7 +149,7 @@ static int batch_in_hardirq(const struct d2d_bench_contender *contender, u64 n, 
 	hrtimer_setup_on_stack(&job.timer, expired, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
 	hrtimer_start(&job.timer, NSEC_PER_USEC, HRTIMER_MODE_REL_PINNED);
 	wait_for_completion(&job.done);
-	/* The callback may not have returned yet. */
+	/* expired() may not have returned yet. */
 	hrtimer_cancel(&job.timer);
 	destroy_hrtimer_on_stack(&job.timer);
 	return job.err;
@@ -174,8 +177,8 @@ static int batch_with_producers(struct measurement *measurement, u64 n, u64 *ns)
 		}
 	}
 	/*
-	 * Do not count the items that the first producers have put before the last one started. The
-	 * difference may wrap below 0; adding parts[i].put below wraps it back.
+	 * Do not count the items that the first producers have put before the last one started. If
+	 * counts[i] wraps here, it wraps back when parts[i].put is added.
 	 */
 	for (i = 0; i < begun; i++)
 		measurement->counts[i] -= READ_ONCE(parts[i].put);

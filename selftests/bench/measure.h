@@ -11,16 +11,17 @@
 /* A loop that does n operations. Returns 0 or an errno. */
 typedef int d2d_bench_loop(void *arg, u64 n);
 
-/* Runs in hard interrupt */
+/* @loop runs in hard interrupt. */
 #define D2D_BENCH_HARDIRQ	1
 /*
- * @loop and @other run in two threads, which spin while they wait. Skipped on a machine with one
- * CPU.
+ * The threads of @loop and @other spin while they wait for each other. d2d_bench_run() skips the
+ * contender on a machine with one CPU.
  */
 #define D2D_BENCH_SPINS		2
 /*
- * @value threads, the producers, call @other again and again while one thread runs @loop. Each call
- * puts up to n items, and returns how many fitted, or an errno. Skipped on a machine with one CPU.
+ * @value threads, the producers, call @other again and again while one thread runs @loop. @other
+ * puts up to n items, and returns how many fitted, or an errno. d2d_bench_run() skips the contender
+ * on a machine with one CPU.
  */
 #define D2D_BENCH_PRODUCERS	4
 
@@ -32,13 +33,13 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 struct d2d_bench_contender {
 	const char *name;
 	const char *base;	/* the name of the contender to compare with */
-	/* A part of the name of the function that @loop calls; "*": indirect call, "": no call */
+	/* A part of the name of what loop_NAME calls; "*": an indirect call, "": no call */
 	const char *callee;
 	d2d_bench_loop *loop;
-	d2d_bench_loop *other;	/* the loop of a second thread, if there is one */
+	d2d_bench_loop *other;	/* the loop of the second thread or of the producers, or NULL */
 	void *arg;
-	const char *axis;	/* the name of the curve, if this is one of its points */
-	u64 value;		/* the point on the curve */
+	const char *axis;	/* what varies along a curve; NULL: this is no point of a curve */
+	u64 value;		/* the value at this point of the curve */
 	unsigned int flags;	/* D2D_BENCH_... */
 };
 
@@ -54,7 +55,7 @@ struct d2d_context;
 /* Measures a queue of the context with the functions for drivers in C. */
 int d2d_bench_queue(struct d2d_context *context);
 
-/* Attaches or detaches drivers, until @size drivers besides the one of @context have a context. */
+/* Attaches or detaches other drivers than that of @context, until @size of them have a context. */
 int d2d_bench_crowd(const struct d2d_context *context, u32 size);
 
 int d2d_bench_attach_detach(const struct d2d_context *context);

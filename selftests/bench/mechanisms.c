@@ -22,11 +22,11 @@
 #include "measure.h"
 #include "put_take.h"
 
-/* As in the queues of a context */
+/* As in the queues of a context of bench_owner by default */
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
-/* Two instructions a turn. In C, the compiler removes an empty loop. */
+/* Two instructions a turn. In assembly, because the compiler would remove an empty loop in C. */
 static noinline int loop_empty_loop(void *arg, u64 n)
 {
 	asm volatile("1: dec %0\n\tjnz 1b" : "+r" (n) : : "cc");
@@ -55,7 +55,7 @@ static noinline int loop_indirect_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Needs no protection: while this module is loaded, so is the module that exports the function. */
+/* Needs no protection: this module imports the function, so the other module stays loaded. */
 static noinline int loop_exported_symbol_call(void *arg, u64 n)
 {
 	u32 value = 0;
@@ -70,7 +70,7 @@ static noinline int loop_exported_symbol_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* How drivers can protect calls into a driver that may detach, without the library. */
+/* Without the library, a driver can use SRCU to protect calls into a driver that may detach. */
 DEFINE_STATIC_SRCU(srcu);
 static bool opened = true;
 
@@ -82,7 +82,7 @@ static noinline int loop_indirect_call_srcu(void *arg, u64 n)
 
 	for (i = 0; i < n; i++) {
 		index = srcu_read_lock(&srcu);
-		/* Pairs with the store-release by which a real driver sets `opened`. */
+		/* Pairs with a store-release of real drivers. Here, `opened` never changes. */
 		if (smp_load_acquire(&opened))
 			err = READ_ONCE(operation)(arg, value, &value);
 		srcu_read_unlock(&srcu, index);
@@ -113,7 +113,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Notifier chains with one member. A member may leave an SRCU chain during a call. */
+/* Notifier chains with one member. Only an SRCU chain lets a member leave during a call. */
 static int notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	u32 *value = data;
@@ -220,7 +220,7 @@ static noinline int loop_list_add_del(void *arg, u64 n)
 	return 0;
 }
 
-/* The kernel's queues, by functions that any execution context may call. */
+/* The kernel's queues. The loops call functions that any execution context may call. */
 struct payload {
 	u64 words[ITEM_WORDS];
 };
@@ -381,7 +381,7 @@ static DECLARE_WAIT_QUEUE_HEAD(ping_queue);
 static DECLARE_WAIT_QUEUE_HEAD(pong_queue);
 static bool ping_set, pong_set;
 
-/* Each flag has only one waiter, which resets the flag. */
+/* Only one thread waits for a flag and resets it, so resetting needs no atomic operation. */
 static __always_inline void wait_for(wait_queue_head_t *queue, bool *set)
 {
 	wait_event(*queue, READ_ONCE(*set));
