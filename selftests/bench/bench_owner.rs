@@ -137,7 +137,7 @@ impl OwnerOps for BenchOwner {
     }
 }
 
-/// Enters rundown protection for each call, as a driver must that may sleep between calls.
+/// Enters rundown protection for each call, as a driver that may sleep between calls must.
 #[inline(never)]
 fn loop_ops_call_a_to_b(link: &OwnerLink<BenchPair>, n: u64) -> Result<u32> {
     let mut value = 0;

@@ -157,7 +157,7 @@ static void check_requests(void)
 	send.code = INSIDE;
 	EXPECT(twin_request_call(request, &send, &output, TWIN_FOREVER), -EDEADLK);
 
-	/* A request times out, is cancelled by its sender, or is completed with a bad status. */
+	/* Three sends: a timeout, a cancel by the sender, and a completion with a bad status */
 	send.code = PEND;
 	EXPECT(twin_request_send(request, &send), -EINPROGRESS);
 	EXPECT(twin_request_send(request, &send), -EBUSY);
@@ -180,7 +180,7 @@ static void check_requests(void)
 	EXPECT(twin_request_free(request), 0);
 	EXPECT(twin_request_free(request), -ESTALE);
 
-	/* A request is cancelled when its receiver unregisters, and when its sender frees it. */
+	/* The receiver unregisters, and later the sender frees the request: both cancel it. */
 	EXPECT(twin_request_alloc(sender, 0, 0, &request), 0);
 	send.flags = 0;
 	send.output_len = 0;

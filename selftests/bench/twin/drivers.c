@@ -169,7 +169,7 @@ static int check_outside(twin_handle handle, const char *reason)
 	return 0;
 }
 
-/* Changes nothing, and returns false, if the state is not @from. */
+/* If the state is not @from, changes nothing, and returns false. */
 static bool transition(struct twin_slot *slot, enum twin_state from, enum twin_state to)
 {
 	unsigned long flags;
@@ -263,7 +263,7 @@ static void trace_completion(const struct twin_slot *slot, const char *via, int 
 		  slot->seat->context->id);
 }
 
-/* If another thread is completing the offer, only waits until it has ended. */
+/* If another thread is completing the offer, only waits until the offer has ended. */
 static void time_out(struct twin_slot *slot)
 {
 	struct twin_offer *offer = &slot->offer;
@@ -275,7 +275,7 @@ static void time_out(struct twin_slot *slot)
 				  slot->seat->context->id);
 		transition(slot, TWIN_ATTACHING, TWIN_ABANDONED);
 		end_offer(offer, TWIN_WINNER_TIMEOUT, err, err);
-		/* The sender or the driver gives the context back, whichever is done later. */
+		/* Sender or driver, whichever is done last, gives the context back. */
 		if (READ_ONCE(offer->driver_is_done))
 			unreserve(slot, TWIN_ABANDONED);
 	}
@@ -443,8 +443,8 @@ int twin_complete(twin_handle request, int status, u64 information)
 EXPORT_SYMBOL_NS_GPL(twin_complete, "TWIN");
 
 /*
- * If another thread is completing the handshake, only waits, and returns false. In both cases, the
- * handshake has then ended, and its sender has left dispatch().
+ * Returns false if another thread completes the offer instead. In any case, waits until the offer
+ * has ended and its sender has left send_offer().
  */
 static bool cancel_offer(struct twin_slot *slot)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Named events. Creating, opening or closing an event takes the mutex of the names; all else takes
- * only the dispatcher lock. A thread that sets an event ends waits before it releases this lock, so
- * no set is lost.
+ * Named events. A thread that creates, opens or closes an event takes names_lock. Every other call
+ * takes only the dispatcher's lock (lock). Before a thread that has set an event releases this lock,
+ * it ends the waits that can end. So no set is lost.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
@@ -25,7 +25,7 @@ struct event {
 	struct rb_node node;
 	struct list_head waits;
 	u32 kind;
-	u32 waiting;	/* blocks on the list */
+	u32 waiting;	/* how many blocks are on the list `waits` */
 	u32 openings;
 	bool set;
 	u64 sets;
@@ -40,6 +40,7 @@ struct opening {
 
 struct waiter;
 
+/* Puts a waiting thread on the list of one event */
 struct block {
 	struct list_head node;
 	twin_handle opening;
@@ -52,17 +53,17 @@ struct waiter {
 	u32 count;
 	bool all;
 	bool over;
-	int outcome;	/* the index of the event that was taken, 0 if all were, or an errno */
+	int outcome;	/* the index of the event that ended the wait; 0 if `all`; or an errno */
 	struct completion done;
 };
 
-/* The mutex protects names, event_count and generation. */
+/* Protects names, event_count and generation. */
 static DEFINE_MUTEX(names_lock);
 static struct rb_root names = RB_ROOT;
 static u32 event_count;
 static u32 generation;
 
-/* The dispatcher lock protects handles, events and waits. Taken with interrupts disabled. */
+/* The dispatcher's lock protects handles, events and waits. Taken with interrupts disabled. */
 static DEFINE_SPINLOCK(lock);
 static DEFINE_XARRAY_FLAGS(openings, XA_FLAGS_ALLOC | XA_FLAGS_LOCK_IRQ);
 
@@ -80,14 +81,14 @@ static int refuse_stale(twin_handle handle)
 }
 
 /*
- * Takes the events that end a wait, and returns its outcome. Returns -EAGAIN if the wait goes on.
+ * If the wait can end, takes its events, and returns the outcome. Otherwise returns -EAGAIN.
  */
 static int take(const struct waiter *waiter)
 {
 	struct event *event;
 	u32 i;
 
-	/* Stop at an event that is set (wait for any), or that is not set (wait for all). */
+	/* Wait for any: stop at an event that is set. Wait for all: at one that is not set. */
 	for (i = 0; i < waiter->count; i++) {
 		event = waiter->blocks[i].event;
 		if (event->set != waiter->all)
@@ -201,8 +202,11 @@ int twin_event_query(twin_handle event)
 EXPORT_SYMBOL_NS_GPL(twin_event_query, "TWIN");
 
 /*
- * Returns an errno and a reason if the wait is refused, the result of take() if the wait is over,
- * -ETIMEDOUT with @poll, and otherwise -EAGAIN: the thread has to wait.
+ * Returns:
+ * - an errno, and a reason, if the wait is refused;
+ * - the result of take() if the wait is over;
+ * - -ETIMEDOUT if the wait is not over, and @poll is true;
+ * - -EAGAIN, without a reason, if the thread must wait.
  */
 static int begin_to_wait(struct waiter *waiter, bool poll, const char **reason)
 {
@@ -347,7 +351,7 @@ static bool is_less(struct rb_node *a, const struct rb_node *b)
 	return compare_name(rb_entry(a, struct event, node)->name, b) < 0;
 }
 
-/* The caller holds the mutex of the names. */
+/* The caller holds names_lock. */
 static int add_opening(twin_handle driver, struct event *event, twin_handle *handle)
 {
 	struct opening *opening;
@@ -358,9 +362,9 @@ static int add_opening(twin_handle driver, struct event *event, twin_handle *han
 	opening = kmalloc_obj(*opening);
 	if (!opening)
 		return -ENOMEM;
+	/* Needs no dispatcher's lock: no other thread knows this opening yet. */
 	opening->driver = driver;
 	opening->event = event;
-	/* No dispatcher lock is needed: no other thread knows this opening yet. */
 	generation = generation + 1 ?: 1;
 	opening->generation = generation;
 	err = xa_alloc_irq(&openings, &index, opening, XA_LIMIT(0, MAX_OPENINGS - 1), GFP_KERNEL);
@@ -389,8 +393,8 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 }
 
 /*
- * If there is no event of this name, makes one, unless @make is NULL. *make says whether it is set.
- * The caller holds the mutex of the names.
+ * Opens the event of this name. If there is none, makes one, unless @make is NULL. *make says
+ * whether the new event is set. The caller holds names_lock.
  */
 static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
 		       twin_handle *handle, const char **step)
@@ -402,8 +406,8 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 	int err = 0;
 
 	/*
-	 * twin_unregister() may begin after this check. Then it waits for the mutex, and closes the
-	 * handle that this function makes.
+	 * twin_unregister() may begin after this check. Then it waits for names_lock, and closes
+	 * the handle that this function makes.
 	 */
 	spin_lock_irqsave(&twin_drivers_lock, flags);
 	slot = twin_driver_find(driver);
@@ -495,7 +499,7 @@ int twin_event_open(twin_handle driver, const char *name, u32 kind, twin_handle 
 }
 EXPORT_SYMBOL_NS_GPL(twin_event_open, "TWIN");
 
-/* Also ends the waits that began with the handle. The caller holds the mutex. */
+/* Also ends the waits that began with the handle. The caller holds names_lock. */
 static int close_locked(twin_handle handle)
 {
 	struct block *block, *next;
@@ -544,7 +548,7 @@ void twin_events_close_all(twin_handle driver)
 	unsigned long index;
 
 	mutex_lock(&names_lock);
-	/* Closing a handle needs the mutex, so no other thread frees an opening meanwhile. */
+	/* Only a thread with names_lock frees an opening, so no other thread does meanwhile. */
 	xa_for_each(&openings, index, opening) {
 		if (opening->driver == driver)
 			close_locked((u64)opening->generation << 32 | index);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The loops of the twin: loop_twin_NAME is loop_NAME of bench_peer.rs or crowd.c in C. */
+/* loop_twin_NAME uses the twin as loop_NAME (bench_peer.rs, crowd.c) uses the library. */
 #include <linux/errno.h>
 #include <linux/processor.h>
 #include <linux/slab.h>
@@ -26,7 +26,7 @@ static noinline int loop_twin_ops_call_b_to_a(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* The owner runs the loop, because the loop calls the peer. */
+/* The owner runs the measured loop, because the loop calls the peer. */
 static int run_ops_call_a_to_b(void *arg, u64 n)
 {
 	struct twin_peer_link *link = arg;
@@ -309,7 +309,7 @@ static int run_queues(void)
 	}
 	for (producers.value = 1; producers.value <= 4 && !err; producers.value++) {
 		err = d2d_bench_run(&producers);
-		/* Take the items that the producers have put since the loop returned. */
+		/* The producers have put more items than the loop has taken. */
 		while (!take_number(queue, &left))
 			;
 	}
@@ -330,7 +330,7 @@ static int run_calls(void)
 	return d2d_bench_run(&b_to_a) ?: d2d_bench_run(&a_to_b);
 }
 
-/* The dispatch routine of twin_crowd, which uses the endpoint of the measuring driver */
+/* The dispatch routine of twin_crowd; copies the measuring driver's endpoint */
 static int dispatch_offer(void *this, const struct twin_request *request)
 {
 	static const struct twin_header expected =

@@ -14,8 +14,8 @@
 #define TWIN_MAX_CAPACITY	1048576
 
 /*
- * What a handle names. A handle from twin_register() or of an event has none of these bits. The
- * handles of items have another form (queue.h).
+ * The bit says what a handle names. A handle from twin_register() and the handle of an event have
+ * none of these bits. The handles of items have another form (queue.h).
  */
 #define TWIN_HANDLE_OFFER	BIT(28)	/* the request of a handshake */
 #define TWIN_HANDLE_TARGET	BIT(29)	/* a driver, found by twin_lookup() */
@@ -35,7 +35,7 @@ struct twin_slot;
 struct twin_seat {
 	struct twin_context *context;
 	struct twin_owner_link link;
-	struct twin_slot *holder;	/* the context's driver; under the drivers' lock */
+	struct twin_slot *holder;	/* the context's driver; twin_drivers_lock protects it */
 };
 
 extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
@@ -46,7 +46,7 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/* Who has ended an offer: the sender does so if dispatch() has neither completed nor pended it. */
+/* Who has ended an offer. SENDER: the driver's dispatch() has neither completed nor pended it. */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,
@@ -63,7 +63,7 @@ struct twin_offer {
 	int result;		/* of the handshake: 0 or an errno */
 	bool claimed;
 	bool has_ended;		/* winner, status and result are valid */
-	bool sender_is_out;	/* dispatch() has returned */
+	bool sender_is_out;	/* the sender has left send_offer(), and so dispatch() */
 	bool driver_is_done;	/* the driver is not busy with the offer any more */
 	struct completion ended;
 	struct completion sender_out;
@@ -76,7 +76,7 @@ struct twin_slot {
 	enum twin_state state;
 	struct twin_seat *seat;		/* NULL if the driver is only registered */
 	struct twin_driver object;
-	struct list_head calls;	/* running calls of the driver's routines */
+	struct list_head calls;	/* running calls of the driver's routines; not the offer's */
 	struct twin_offer offer;
 };
 

@@ -9,7 +9,10 @@
 extern struct twin_peer_link twin_link;
 extern twin_handle twin_self;
 
-/* Measures loops; or allocates or frees events or requests, whose memory the bench measures. */
+/*
+ * Executes a command. Some commands measure loops. The others allocate events or requests, whose
+ * memory the bench measures, or free them.
+ */
 int twin_run_command(const char *what);
 
 /* unchecked.c */

@@ -47,7 +47,7 @@ int twin_check_header(const char *driver, const char *what, const struct twin_he
 }
 EXPORT_SYMBOL_NS_GPL(twin_check_header, "TWIN");
 
-/* Reads where a module's text is, without its init text. */
+/* Reads where a module's text is. The text of its init functions is not part of it. */
 static int read_text(struct module_memory *text, const struct module *module)
 {
 	return module ? twin_probe(text, &module->mem[MOD_TEXT], sizeof(*text)) : -EFAULT;
@@ -66,7 +66,8 @@ static int refuse_ops(const char *driver, const char *reason, int err, const cha
 }
 
 /*
- * Checks the copy, which the other side cannot change. It has the operations that both tables have.
+ * Copies the operations that both tables have. Checks the copies, because the other side cannot
+ * change them.
  */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The twin's queues. Any execution context but NMI may call these functions. None sleeps or
- * allocates.
+ * The twin's queues. Any execution context but NMI may call these functions. They neither sleep nor
+ * allocate memory.
  */
 #ifndef TWIN_QUEUE_H
 #define TWIN_QUEUE_H
@@ -14,7 +14,7 @@
 #include "tracepoint_key.h"
 #include "twin.h"
 
-/* An item's handle has a generation, the queue's id, and the item's index in the lowest bits. */
+/* An item's handle, from the highest bit: the generation, the queue's id, the item's index */
 #define TWIN_ITEM_INDEX_BITS	24
 
 static inline struct twin_item *twin_queue_item(const struct twin_queue *queue, u32 index)
@@ -31,7 +31,7 @@ static inline void twin_queue_fill(struct twin_queue *queue, struct twin_item *i
 	memcpy(item->payload, payload, len);
 }
 
-/* Returns the doorbell if the caller has to ring it now, otherwise 0. */
+/* Called under the lock. Returns the doorbell that the caller must ring after unlocking, or 0. */
 static inline twin_handle twin_queue_filled(struct twin_queue *queue, u32 n)
 {
 	twin_handle doorbell = !queue->depth && n ? queue->doorbell : 0;
@@ -107,7 +107,8 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 }
 
 /*
- * Moves the oldest items, at most @max and TWIN_MAX_BATCH, to the end of @batch. Returns how many.
+ * Moves the oldest items to the end of @batch: @max items, but at most TWIN_MAX_BATCH. Returns how
+ * many.
  */
 static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_head *batch, u32 max)
 {
@@ -167,7 +168,7 @@ static inline void twin_queue_release(struct twin_queue *queue, struct twin_item
 	spin_unlock_irqrestore(&queue->lock, flags);
 }
 
-/* For the side that takes items. @event may be 0. If the queue has items, rings now. */
+/* For the side that takes items. @event 0: no doorbell. If the queue has items, rings @event. */
 static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle event)
 {
 	unsigned long flags;
@@ -183,7 +184,7 @@ static inline void twin_queue_set_doorbell(struct twin_queue *queue, twin_handle
 		twin_event_ring(event);
 }
 
-/* Returns NULL, and counts this, if the handle is stale. The caller holds the lock. */
+/* If the handle is stale, counts it, and returns NULL. The caller holds the lock. */
 static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_handle handle)
 {
 	u32 index = handle & GENMASK(TWIN_ITEM_INDEX_BITS - 1, 0);
@@ -198,7 +199,7 @@ static inline struct twin_item *twin_queue_find(struct twin_queue *queue, twin_h
 	return NULL;
 }
 
-/* The item belongs to the driver that redeems the handle. */
+/* From then on, the item belongs to the driver that redeems the handle. */
 static inline twin_handle twin_queue_make_handle(struct twin_queue *queue, struct twin_item *item)
 {
 	twin_handle handle;
@@ -231,7 +232,7 @@ static inline struct twin_item *twin_queue_redeem(struct twin_queue *queue, twin
 	return item;
 }
 
-/* @handle may be redeemed or not. Returns -ESTALE if it is stale. */
+/* Releases the item, whether its handle was redeemed or not. -ESTALE: the handle is stale. */
 static inline int twin_queue_release_handle(struct twin_queue *queue, twin_handle handle)
 {
 	struct twin_item *item;

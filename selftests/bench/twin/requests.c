@@ -17,9 +17,9 @@
 #include "trace.h"
 
 #define MAX_REQUESTS	4096
-/* How many places to look at before releasing the lock. */
+/* How many places of packets[] a thread looks at before it releases the lock */
 #define SCAN		64
-/* How many handles of cancelled requests to remember, to tell -ECANCELED from -ESTALE. */
+/* How many cancelled holds the owner remembers, to tell -ECANCELED from -ESTALE */
 #define MAX_CANCELLED	1024
 
 /* IDLE: the sender has it. HELD: a driver has it. BUSY: a thread is completing or cancelling it. */
@@ -32,9 +32,9 @@ struct packet {
 	twin_handle sender;
 	enum phase phase;
 	twin_handle holder;	/* the driver that holds it (HELD) */
-	u32 hold_generation;	/* of the holder's handle; new for each send */
-	bool notify;		/* tell the holder of a cancel */
-	bool queued;		/* it waits for a worker */
+	u32 hold_generation;	/* generation of the holder's handle; new for each send */
+	bool notify;		/* call the holder's cancelled() if the request is cancelled */
+	bool queued;		/* the request waits for a worker */
 	bool orphan;		/* its sender has freed it, or is freeing it */
 	u32 sendings;		/* counts the sends, skips 0 */
 	u32 waiters;
@@ -189,7 +189,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 	init_completion(&packet->done);
 
 	spin_lock_irqsave(&lock, flags);
-	/* Check this under the lock. If the driver unregisters later, it finds the request. */
+	/* Under the lock: if the driver unregisters later, twin_unregister() finds the request. */
 	spin_lock(&twin_drivers_lock);
 	slot = twin_driver_find(driver);
 	if (!slot)
@@ -240,8 +240,8 @@ static int check_send(const struct twin_send *from, struct twin_send *send)
 }
 
 /*
- * The caller holds the lock. If the sending thread is to call the receiver, begins this call. A
- * worker begins the call itself.
+ * The caller holds the lock. If the sending thread is to call the receiver, begins this call. If a
+ * worker is to call it, the worker begins the call.
  */
 static int find_receiver(const struct packet *packet, const struct twin_send *send,
 			 struct twin_call *call, const char **reason)
@@ -358,8 +358,8 @@ static bool is_on_its_way(twin_handle key, u32 sending)
 }
 
 /*
- * The caller has claimed the request, and holds the lock. If *freed is set, it must put *freed. If
- * this returns true, it must call the completion routine, and end *call.
+ * The caller has claimed the request, and holds the lock. If this function sets *freed, the caller
+ * must put *freed. If it returns true, the caller must call the completion routine, and end *call.
  */
 static bool bring_home(struct packet *packet, struct twin_call *call, struct packet **freed)
 {
@@ -561,8 +561,8 @@ int twin_request_send(twin_handle request, const struct twin_send *from)
 		twin_call_end(&call);
 	} else {
 		/*
-		 * The work item may still be queued for an earlier send, with the reference of that
-		 * send. Then it dispatches this send.
+		 * If the work item is still queued for an earlier send, it dispatches this send,
+		 * and puts the reference of the earlier one. Put this send's reference here.
 		 */
 		if (!queue_work(workers, &packet->work))
 			packet_put(packet);
@@ -578,9 +578,9 @@ static bool concerns(const struct packet *packet, twin_handle driver)
 }
 
 /*
- * Any execution context. If @driver is 0, cancels the send with the number @sending; otherwise only
- * a request that @driver holds or has sent. Returns -EALREADY if no such request is on its way, or
- * -EBUSY if another thread is completing or cancelling it.
+ * Any execution context. If @driver is not 0, cancels the request only if @driver holds it or has
+ * sent it. If @driver is 0, cancels only the send with the number @sending. Returns -EALREADY if
+ * there is nothing to cancel, or -EBUSY if another thread is completing or cancelling the request.
  */
 static int cancel(twin_handle key, u32 sending, twin_handle driver, int status)
 {
@@ -720,7 +720,7 @@ int twin_request_wait(twin_handle request, u32 ms, struct twin_result *result)
 		might_sleep();
 		if (ms != TWIN_FOREVER &&
 		    !wait_for_completion_timeout(&packet->done, msecs_to_jiffies(ms)))
-			/* If the request cannot be cancelled, another thread is completing it. */
+			/* If this fails, another thread completes the request, or has done so. */
 			cancel(key_of(packet), sending, 0, -ETIMEDOUT);
 		wait_for_completion(&packet->done);
 		spin_lock_irqsave(&lock, flags);
@@ -840,9 +840,9 @@ int twin_request_set_cancel(twin_handle request)
 EXPORT_SYMBOL_NS_GPL(twin_request_set_cancel, "TWIN");
 
 /*
- * Cancels the requests that a driver holds or has sent; if @until is not 0, only those whose
- * hold_generation is at most @until. Returns whether other threads are still completing or
- * cancelling some of them.
+ * Cancels the requests that a driver holds or has sent. If @until is not 0, leaves out those with a
+ * hold_generation after @until. Returns whether other threads are still completing or cancelling
+ * some of them.
  */
 static bool cancel_all(twin_handle driver, u32 until)
 {

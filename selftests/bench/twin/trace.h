@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * All printed steps share one tracepoint; each step that is too frequent to be printed has its own.
- * A header that hits a tracepoint includes tracepoint_key.h instead of this file.
+ * All printed steps share one tracepoint. Each step that is too frequent to be printed has its own.
+ * A header whose inline functions hit tracepoints includes tracepoint_key.h instead of this file.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM twin
@@ -111,7 +111,7 @@ TWIN_BY_HANDLE(event_wait);
 
 #endif /* TWIN_TRACE_H */
 
-/* This header is outside the kernel's own directory; -I finds it. */
+/* This header is not in include/trace/events/: the compiler finds it by -I (bench.mk). */
 #undef TRACE_INCLUDE_PATH
 #undef TRACE_INCLUDE_FILE
 #define TRACE_INCLUDE_PATH .

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The tracepoints of inline functions, in two groups. While all tracepoints of a group are off, a
- * function executes one static branch for all of them.
+ * The tracepoints of inline functions, in two groups. While all tracepoints of a group are off, an
+ * inline function skips them by one static branch.
  */
 #ifndef TWIN_TRACEPOINT_KEY_H
 #define TWIN_TRACEPOINT_KEY_H

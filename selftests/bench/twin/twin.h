@@ -45,7 +45,7 @@
 #define TWIN_CONTEXT_MAGIC	0x57585443u
 #define TWIN_SEND_MAGIC		0x57444e53u
 
-/* Names in the trace. KBUILD_MODNAME has the folder of the modules before the name. */
+/* Names in the trace; KBUILD_MODNAME would also have the folder of the modules. */
 #define TWIN_OWNER		"twin_owner"
 #define TWIN_PEER		"twin_peer"
 
@@ -61,7 +61,7 @@
 #define TWIN_STATUS_PENDING		529	/* -EIOCBQUEUED */
 #define TWIN_MORE_PROCESSING_REQUIRED	1
 
-/* The most items that a thread moves under a queue's lock */
+/* The most items that a thread moves before it releases a queue's lock */
 #define TWIN_MAX_BATCH		128
 
 typedef u64 twin_handle;
@@ -87,7 +87,7 @@ struct twin_endpoint {
 	void *self;
 };
 
-/* The handle of the item is not redeemed yet, or redeemed; 0: no handle */
+/* handle_state of an item; 0: it has no handle. HELD: its handle was redeemed. */
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
 struct twin_item {
@@ -95,13 +95,13 @@ struct twin_item {
 	u64 seq;
 	u32 kind;
 	u32 len;
-	u32 generation;	/* counts its handles, skips 0 */
+	u32 generation;	/* counts the item's handles, skips 0 */
 	u32 index:24;
 	u32 handle_state:8;
 	u8 payload[];
 };
 
-/* One direction of a context. All items are preallocated; without a free item the queue is full. */
+/* One direction of a context. All items are preallocated. If none is free, the queue is full. */
 struct twin_queue {
 	spinlock_t lock;	/* protects all below; taken with interrupts disabled */
 	struct list_head items;	/* oldest first */
@@ -110,11 +110,11 @@ struct twin_queue {
 	u32 item_size;
 	u32 depth;
 	u32 high_water;
-	u64 put;		/* items put, also the next item's seq */
+	u64 put;		/* items put so far; seq of the next item */
 	u64 taken;
-	u64 refused;
-	u64 stale;
-	void **pool;		/* in chunks, so that no allocation is of high order */
+	u64 refused;		/* items that the full queue refused */
+	u64 stale;		/* calls with a stale item handle */
+	void **pool;		/* the items, in chunks, so that no allocation is of high order */
 	u32 per_chunk;
 	u32 stride;
 	u32 id;			/* unique among the queues of an owner; part of item handles */
@@ -234,9 +234,9 @@ struct twin_peer_ops {
 	int (*ping)(void *self, u32 value, u32 *result);
 };
 
-/* The owner completes it with its input, a u32, + 1. */
+/* The owner completes this request at once. The output is the input, a u32, plus 1. */
 #define TWIN_IOCTL_PING		TWIN_CTL_CODE(0x801, 0)
-/* As TWIN_IOCTL_PING, but dispatch() returns -TWIN_STATUS_PENDING after it has completed it. */
+/* As TWIN_IOCTL_PING, but dispatch() then returns -TWIN_STATUS_PENDING. */
 #define TWIN_IOCTL_PEND		TWIN_CTL_CODE(0x802, 0)
 
 enum { TWIN_EVENT_NOTIFICATION, TWIN_EVENT_SYNCHRONIZATION };
@@ -254,7 +254,7 @@ int twin_complete(twin_handle request, int status, u64 information);
 
 int twin_check_header(const char *driver, const char *what, const struct twin_header *hdr,
 		      const struct twin_header *expected);
-/* Checks the other side's endpoint. Copies its operations to @table, which is as long as @ours. */
+/* Checks the other side's endpoint. Copies its operations to @table, of @ours->size bytes. */
 int twin_copy_ops(const char *driver, const char *interface, const struct twin_endpoint *from,
 		  const struct module *module, const struct twin_ops *ours, void *table);
 

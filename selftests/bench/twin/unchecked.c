@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The twin's queue without the kernel's checks of list pointers, as the project's lists have none.
+ * The twin's queue without the kernel's checks of list pointers, to be comparable: the project's
+ * lists have no checks.
  */
 #include <linux/kconfig.h>
 #undef CONFIG_DEBUG_LIST
