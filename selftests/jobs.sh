@@ -28,7 +28,8 @@ fresh_metronome()
 	load "${1-metronome}"
 }
 
-# all_beats_are_counted HEARD [METRONOME] - call it after the metronome was unloaded
+# all_beats_are_counted HEARD [METRONOME] - after the metronome was unloaded: succeeds if each of its beats was heard,
+# left in the queue, or lost
 all_beats_are_counted()
 {
 	{
@@ -41,7 +42,8 @@ all_beats_are_counted()
 		END { exit !(heard > 0 && heard == value["taken"] && beats == heard + value["left"] + lost) }' "$NOTES"
 }
 
-# reload_listener - sets $heard to the number of beats that the listener has taken
+# reload_listener - loads and unloads the listener ROUNDS times. Sets $heard to the number of beats that it has
+# taken in all rounds
 reload_listener()
 {
 	n=0
@@ -118,7 +120,7 @@ if [ ! -w "$CPU" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer
-	# CPU 1, which goes offline, must start the jobs: bottom-half work that starts itself again stays on its CPU.
+	# Start the jobs on CPU 1, which goes offline: bottom-half work that starts itself again stays on its CPU.
 	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
 	verdict "$name"
 fi

@@ -12,8 +12,8 @@ KUNIT=/sys/kernel/debug/kunit
 RESULTS=$(mktemp)
 trap 'rm -f "$NOTES" "$RESULTS"' EXIT
 
-# If a kernel was booted with kunit.autorun=0, no suite has run yet, but the files "results" say that all suites have
-# passed.
+# results SUITE - runs the suite, and prints its results. If the kernel was booted with kunit.autorun=0, the suite has
+# not run before, but its file "results" says that it has passed
 results()
 {
 	echo 1 >"$KUNIT/d2d_$1/run" && cat "$KUNIT/d2d_$1/results"
@@ -61,5 +61,5 @@ done <"$RESULTS"
 [ "$(cd "$KUNIT" && printf '%s\n' d2d_*)" = "$(printf 'd2d_%s\n' $SUITES)" ]
 verdict "d2d_kunit has exactly the suites that this program lists"
 unload d2d_kunit && unload module_a
-verdict "d2d_kunit and then the owner can be unloaded"
+verdict "d2d_kunit can be unloaded, and then the owner"
 ktap_finished

@@ -1,17 +1,18 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Two drivers lend each other memory: the owner (lender) lends a ring, and the peer (borrower) lends counters. A number
-# that is written to a device makes a driver use lent memory:
+# Two drivers lend each other memory: the owner (lender) lends a ring, and the peer (borrower) lends counters. To make a
+# driver use lent memory, a case writes a number to its device:
 #
 #   /dev/borrower   1  the peer uses the owner's ring
 #                   2  the owner uses the peer's counters
-#                   3  the peer wants another type than a ring
-#                   4  the owner wants another type than counters
-#                   5  the peer sends requests whose user_buffer points to its counters
-#                   6  the peer sends such a request to c_borrower
+#                   3  the peer asks for counters, but the owner lends a ring
+#                   4  the owner asks for a ring, but the peer lends counters
+#                   5  the peer sends the owner a request for each counter, to which user_buffer points
+#                   6  the peer sends c_borrower a request whose user_buffer points to a counter
+#   /dev/c_borrower 1  this peer, which is in C, uses the owner's ring
 #   /dev/lender     1  the owner gets the peer's counters, and uses them
-#                   2  the same, but the owner waits in between until a process writes 3
-#                   4  the owner in Rust sends a request whose user_buffer points to its ring
+#                   2  the owner gets the peer's counters, waits until a process writes 3, and then uses them
+#                   4  the owner in Rust sends the peer a request whose user_buffer points to its ring
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -82,7 +83,7 @@ verdict "an owner in C and a peer in Rust use each other's memory"
 fresh_c_lender
 load borrower && fails EPROTOTYPE write_to /dev/borrower 4 && only_refusal_is c_lender other-lent-type EPROTOTYPE &&
 	reset_trace && fails EPROTOTYPE write_to /dev/borrower 3 && only_refusal_is borrower other-lent-type EPROTOTYPE
-verdict "an owner in C and a peer in Rust want other types than are lent: other-lent-type, EPROTOTYPE"
+verdict "an owner in C and a peer in Rust each want another type than the other lends: other-lent-type, EPROTOTYPE"
 
 fresh_c_lender
 load borrower && load c_borrower && write_to /dev/borrower 1 && write_to /dev/c_borrower 1 && write_to /dev/lender 1 &&

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The kernel's module loader refuses modules without the signature of a trusted key, and peers of another version of the
-# library. The kernel must enforce signatures and have CONFIG_MODVERSIONS (qemu/tests/strict.sh). module_a and module_b
-# are in each of these folders of /lib/signing:
+# The kernel's module loader refuses a module that no trusted key has signed, and a peer that was built for another
+# version of its owner's table. The kernel must enforce signatures and have CONFIG_MODVERSIONS (qemu/tests/strict.sh).
+# module_a and module_b are in each of these folders of /lib/signing:
 #
 #   signed      signed as docs/install.md says, by a key that the kernel trusts
 #   other_key   signed by a key that the kernel does not trust
@@ -25,7 +25,8 @@ fresh_with()
 	load "$1"
 }
 
-kernel_logged()
+# only_kernel_logged REGEX - succeeds if the kernel log has a matching line, and the trace is empty
+only_kernel_logged()
 {
 	log_lines "$1" | grep -q . && ! trace | grep .
 }
@@ -33,10 +34,10 @@ kernel_logged()
 is_refused()
 {
 	D2D_MODULES=$SIGNING/$1
-	fails EKEYREJECTED load module_a && ! loaded module_a && kernel_logged "Loading of $2 is rejected"
+	fails EKEYREJECTED load module_a && ! loaded module_a && only_kernel_logged "Loading of $2 is rejected"
 }
 
-# module_b_works - the loaded owner need not be module_a
+# module_b_works - module_b attaches to the loaded owner, which exports module_a_d2d but need not be module_a
 module_b_works()
 {
 	load module_b && traced "step=attached to=module_b" && exercise module_b && unload module_b
@@ -68,7 +69,7 @@ D2D_MODULES=
 
 fresh_with owner_appended
 module_b_works
-verdict "a function was appended to the owner's table: a peer that was built before that works"
+verdict "a function was appended to the owner's table: a peer that was built earlier works"
 
 for owner in owner_major owner_signature; do
 	fresh_with "$owner"

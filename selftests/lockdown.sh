@@ -1,10 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads drivers, and locks the kernel down. After that, root and plain users must still be able to use the drivers.
+# Loads drivers, and locks the kernel down. After that, root must still be able to use the devices, and a
+# plain user those that are for everybody.
 #
 # Usage: lockdown.sh integrity|confidentiality
 #
-# No later program can load a module: the lockdown lasts until a reboot. So run_tests leaves this program out.
+# The lockdown lasts until a reboot, and no program can load an unsigned module under it. So `make run_tests` leaves
+# this program out.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -11,8 +11,8 @@ EVENTS=/sys/kernel/debug/d2d-$OWNER/events
 MANY=10000
 # A kernel with kmemleak takes ten times as long.
 [ ! -e /sys/kernel/debug/kmemleak ] || MANY=1000
-# The last case creates and closes all events ROUNDS times. It fails if TOLERANCE more objects are in use afterwards,
-# for example if each 40th event leaks one. The rest of the system allocates a few objects, too.
+# The last case creates and closes all events ROUNDS times. It fails if TOLERANCE more objects are in use afterwards:
+# one for each 40 events. It tolerates fewer, because the rest of the system allocates objects, too.
 ROUNDS=8
 TOLERANCE=$((ROUNDS * MANY / 40))
 
@@ -32,7 +32,8 @@ objects()
 	awk '$1 ~ /^(kmalloc|dentry|inode_cache)/ { sum += $2 } END { print sum }' /proc/slabinfo
 }
 
-# RCU frees some objects only after a grace period. If a grace period takes very long, the case may miss a small leak.
+# settled_objects - counts the objects until their number falls no more: RCU frees some only after a grace period. If a
+# grace period takes longer than this function, $before is too high, and the case may miss a small leak
 settled_objects()
 {
 	least=$(objects) still=0
@@ -78,7 +79,7 @@ fresh_many
 peer close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
-# The allocators keep some pages of freed objects. The number of these pages grows only in the first two rounds.
+# Run two rounds first. Later, the number of pages of freed objects that the allocators keep no longer grows.
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else
@@ -92,7 +93,7 @@ else
 	# Leaked objects stay in use, so waiting does not hide a leak.
 	[ "$left" = 0 ] && await has_freed
 	freed=$?
-	echo "# after $ROUNDS more rounds $((after - before)) more objects are in use"
+	echo "# after $ROUNDS more rounds, $((after - before)) more objects are in use"
 	[ "$freed" = 0 ]
 	verdict "the memory of closed events is freed"
 fi

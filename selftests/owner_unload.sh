@@ -5,12 +5,13 @@
 # parameters:
 # - hook: with hook=1, the owner ends the waits and the request in its hook Owner::leaving(). Otherwise the library must
 #   end them.
-# - job: with job=thread, a thread waits, otherwise a work item. The other values add jobs that do not wait:
+# - job: with job=thread, a thread waits, otherwise a work item. With these values, the owner also starts jobs that do
+#   not wait:
 #     delayed      work that is due later
 #     bottom-half  work that starts itself again and again
 #     timer        a timer that expires again and again in softirq
 #     leaked       the three jobs above; the owner leaks them
-# - fail: with fail=1 loading fails once the owner is busy.
+# - fail: with fail=1 loading fails once the dispatch routine and the job have begun.
 # - wait: with wait=1 loading waits until a signal interrupts the wait, and then fails.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
@@ -32,7 +33,8 @@ line_of()
 	trace | grep -n "${words% .\*}" | cut -d: -f1
 }
 
-# in_order NUMBER... - fails if a number is not greater than the one before, or is empty: line_of has found no line
+# in_order NUMBER... - succeeds if each number is greater than the one before. If line_of has found no line, its number
+# is empty, and in_order fails
 in_order()
 {
 	last=0
@@ -48,15 +50,16 @@ has_unloaded()
 		in_order "$(line_of step=unregister)" "$(line_of step=free)" "$(line_of step=unload)"
 }
 
-# library_ends STATUS - succeeds if both waits ended with STATUS
+# library_ends STATUS - succeeds if both waits ended with STATUS (a regular expression): the dispatch routine's before
+# the owner was unregistered, and the job's before the contexts were freed
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&
 		in_order "$(line_of step=event-wait by=job "status=$1\$")" "$(line_of step=free)"
 }
 
-# library_stops JOB REGEX - succeeds if the library dropped the routine of JOB before the owner freed the contexts. A
-# job that runs later executes freed code. REGEX matches the number of runs. JOB is delayed, bottom-half or timer
+# library_stops JOB REGEX - succeeds if JOB (delayed, bottom-half or timer) has run as often as REGEX says, and the
+# library dropped its function before the owner freed the contexts. A job that ran later would execute freed code
 library_stops()
 {
 	in_order "$(line_of step=completion "via=$1" "n=$2\$")" "$(line_of step=free)"
@@ -104,8 +107,8 @@ fresh_trace
 load "$OWNER" hook=1 && both_wait && unload "$OWNER" && hook_ends && has_unloaded
 verdict "the owner is unloaded: its hook is called while its link and handles still work"
 
-# If loading fails before a thread begins to wait, the thread finds its event closed, and gets another errno than
-# ECANCELED.
+# If loading fails before one of the waits begins, this wait finds its event closed, and fails with another errno than
+# ECANCELED. So accept any errno.
 fresh_trace
 fails EIO load "$OWNER" fail=1 && library_ends "-[0-9]*" && has_unloaded
 verdict "the owner's loading fails: the library ends its waits"

@@ -39,7 +39,7 @@ backwards()
 	echo "$reversed"
 }
 
-# load_before NAME - loads the modules before this one in $modules, or all if NAME is empty
+# load_before NAME - loads the modules that precede NAME in $modules. With an empty NAME, loads all
 load_before()
 {
 	for before in $modules; do

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads, uses and unloads a pair of modules from outside of this tree, again and again. Each time, the kernel makes
-# another one of their allocations fail, as in fault_sweep.sh.
+# Loads, uses and unloads a pair of modules from outside of this tree, again and again. Each time, failslab makes
+# another allocation of the modules fail, as in fault_sweep.sh.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -10,6 +10,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/pair_lib.sh
 . ./pair_lib.sh
 
+# sweep_use NUMBER WHAT FAIL_NTH_ARGUMENT... - each_use calls it
 sweep_use()
 {
 	shift

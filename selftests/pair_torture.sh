@@ -36,7 +36,7 @@ report_use()
 	verdict "$2 has succeeded"
 }
 
-# unload_in_use NAME - tries again while a process has a file of the module open
+# unload_in_use NAME - unloads the module as soon as no process has a file of it open
 unload_in_use()
 {
 	await unload "$1"
@@ -56,7 +56,7 @@ reload_for()
 			for peer; do
 				load "$peer" || return
 			done
-			# So the peers are unloaded at different moments of their uses.
+			# Unload the peers at different moments of their uses.
 			sleep 0.0$((rounds * 7 % 10))
 			# shellcheck disable=SC2046 # words
 			for peer in $(backwards "$@"); do

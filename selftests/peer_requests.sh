@@ -9,8 +9,8 @@ cd "$(dirname "$0")" || exit 1
 
 CODE_UNKNOWN=0x223ffc
 
-# The buffers do not have the sizes that the control code needs. Each line is DRIVER CODE OPTION... of the command
-# "send" (act.sh)
+# Requests whose buffers have wrong sizes for the control code. Each line is DRIVER CODE OPTION..., arguments of the
+# command "send" (act.sh)
 wrong_sizes()
 {
 	for driver in module_a module_b c_peer; do
@@ -47,17 +47,17 @@ for driver in module_a $PEERS; do
 		act "send r1 $driver $CODE_COMPLETE in=16 out=0 value=6; wait r1; expect r1 status=-$ENOENT" &&
 		act "send r1 $driver $CODE_COMPLETE in=16 out=0 value=5; wait r1; expect r1; wait r0; expect r0 output=0" &&
 		no_refusal
-	verdict "$driver pends a request: COMPLETE with the same input completes both, and COMPLETE with another input gets ENOENT"
+	verdict "$driver pends a request: CODE_COMPLETE with its key completes both requests, and with another key gets ENOENT"
 
 	fresh_with_peers alice
 	act "lookup $driver; alloc r1 alice in=16; send-and-cancel r0 $driver $CODE_PEND 40" &&
 		act "send r1 $driver $CODE_COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
-	verdict "$driver no longer has a request that its sender has cancelled: COMPLETE gets ENOENT"
+	verdict "$driver no longer has a request that its sender has cancelled: CODE_COMPLETE gets ENOENT"
 
 	fresh_with_peers alice bob
 	act "lookup $driver; alloc r1 alice in=16; alloc r2 bob" && act_pends "send r2 $driver $CODE_PEND value=5" && act "unregister bob" &&
 		act "send r1 $driver $CODE_COMPLETE in=16 out=0 value=5; wait r1; expect r1 status=-$ENOENT"
-	verdict "$driver no longer has a request whose sender has unregistered: COMPLETE gets ENOENT"
+	verdict "$driver no longer has a request whose sender has unregistered: CODE_COMPLETE gets ENOENT"
 done
 
 for driver in $PEERS; do

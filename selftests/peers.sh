@@ -7,9 +7,9 @@ cd "$(dirname "$0")" || exit 1
 
 PEERS="module_b handle_peer c_peer"
 ROUNDS=2
-# reload_while_others_work reloads a peer at least TIMES times, and until each other peer has taken a step while the
-# reloaded peer was detached. After MOST_TIMES reloads, it fails. During each reload, the others make WORK rounds of
-# their exercise.
+# The function reload_while_others_work reloads a peer at least TIMES times. It stops when each other peer has taken a
+# step while the reloaded peer was detached, and fails after MOST_TIMES reloads. During a reload, each other driver
+# exercises for WORK rounds.
 TIMES=4
 MOST_TIMES=40
 WORK=5
@@ -48,9 +48,9 @@ took_everywhere()
 		"hardirq softirq task" ]
 }
 
-# updates_are_exact NAME - succeeds if no update of the peer's shared data was lost. Each update increments a count, and
-# traces it. So the trace must have each number once. In each round, two processes of the peer and two of the owner make
-# four updates each
+# updates_are_exact NAME - after exercise_all: succeeds if no update of the peer's shared data was lost. Each update
+# increments a count, and traces it. So the trace must have each number once. Two processes exercise the peer, and two
+# exercise the owner. Each makes four updates in a round
 updates_are_exact()
 {
 	took_everywhere update "$1" &&
@@ -80,7 +80,7 @@ no_item_is_lost()
 		END { exit !(queues == 2 * contexts && wrong == 0) }'
 }
 
-# items_stay_in_context NAME - compares the peer's items with those that the owner counted in the peer's context
+# items_stay_in_context NAME - succeeds if the peer has put and taken as many items as the queues of its context counted
 items_stay_in_context()
 {
 	trace | awk -v name="$1: d2d:" -v ctx="ctx=$(contexts_of "$1")" '
@@ -142,8 +142,8 @@ fresh_peers()
 	reset_trace
 }
 
-# fresh_work - the first time, all drivers are loaded, exercise at the same time, and are unloaded. $worked and
-# $unloaded say whether this succeeded
+# fresh_work - the first call loads all drivers, makes them exercise at the same time ($worked is 0 if this succeeded),
+# and unloads them ($unloaded is 0 if this succeeded)
 fresh_work()
 {
 	[ -z "${worked-}" ] || return

@@ -7,8 +7,8 @@ cd "$(dirname "$0")" || exit 1
 
 STATE=/sys/kernel/debug/d2d-module_a/state
 
-# fresh_calls - the module makes all its calls in its init. Sets $refused to 0 if each function has refused each bad
-# pointer
+# fresh_calls - the first call loads the module, which makes all its calls in its init. Sets $refused to 0 if each
+# function has refused each bad pointer, and $functions to the number of functions
 fresh_calls()
 {
 	loaded pointers && return

@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# In the tables, a line without a reason has the fault as its reason.
+# If a line of the tables below has no REASON, FAULT is the reason.
 
 # The faults of bad_peer that the owner refuses. Each line is FAULT ERRNO [REASON]
 peer_faults()
@@ -54,7 +54,7 @@ peer_faults()
 	EOT
 }
 
-# The faults of bad_peer that the owner only logs, while bad_peer's calls succeed. Each line is FAULT ERRNO [REASON]
+# The faults of bad_peer that the owner only logs: no call of bad_peer fails. Each line is FAULT ERRNO [REASON]
 silent_faults()
 {
 	cat <<-EOT
@@ -101,7 +101,7 @@ owner_faults()
 	EOT
 }
 
-# Faults with an item. Each line is FAULT ERRNO
+# The faults of bad_peer that concern an item. Each line is FAULT ERRNO
 item_faults()
 {
 	cat <<-EOT
@@ -115,7 +115,7 @@ item_faults()
 	EOT
 }
 
-# Parameters that are out of range. Each line is MODULE PARAMETER
+# Parameters that are out of range. Each line is MODULE PARAMETER=VALUE
 parameters()
 {
 	cat <<-EOT
@@ -242,8 +242,8 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
-# refusal_is MODULE REASON - looks for "bad_owner:", which bad_owner prints instead of "d2d:". trace() leaves such lines
-# out
+# refusal_is MODULE REASON - succeeds if MODULE has refused for this reason. trace() does not find the line, because
+# bad_owner prints "bad_owner:" in it instead of "d2d:"
 refusal_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |
@@ -256,7 +256,7 @@ while read -r fault errno reason; do
 	fails "$errno" load module_b && ! loaded module_b && refusal_is module_b "$reason"
 	verdict "an owner with the fault $fault: $reason, $errno"
 
-	# This fault is in a header that c_peer does not check.
+	# c_peer does not check the header of the request, which has this fault.
 	[ "$fault" != bad-request ] || continue
 	fresh_bad_owner "$fault"
 	fails "$errno" load c_peer && ! loaded c_peer && refusal_is c_peer "$reason"

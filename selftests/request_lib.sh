@@ -25,8 +25,8 @@ exit_in_time()
 	done
 }
 
-# resume_and_await PID... - resumes, then as exit_in_time. Programs also call this function after a skipped case, which
-# has set no $sender: hence ${sender:+"$sender"}
+# resume_and_await PID... - resumes, and then does what exit_in_time does. With D2D_CASE, programs also call this
+# function after a case that did not run and so has not set $sender. So they pass ${sender:+"$sender"}
 resume_and_await()
 {
 	resume
@@ -49,7 +49,7 @@ no_refusal()
 	! trace | grep -q step=refuse
 }
 
-# may_pend COMMAND... - as act; the receiver may pend the request of the last command
+# may_pend COMMAND... - as act, but also succeeds if the receiver pends the request of the last command
 may_pend()
 {
 	act "$@" || grep -q "^errno=$EINPROGRESS " "$NOTES"

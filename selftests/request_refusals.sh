@@ -82,7 +82,7 @@ begin $(($(call_faults | wc -l) + $(receiver_faults | wc -l) + 19))
 load pause_calls
 load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
-# Refusals that take more than one command
+# Refusals after more than one command
 
 fresh alice bob
 act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && fails EBUSY act "send r0 bob" && only_refusal_is module_a request-on-its-way
@@ -130,7 +130,7 @@ act "on-dispatch bob forward-back carol; on-returned bob unregister; send r0 bob
 	fails EDEADLK act "errno-inside bob" && only_refusal_is module_a unregister-from-inside
 verdict "unregister-from-inside: a driver unregisters itself in its routine returned(): EDEADLK"
 
-# Refusals from the tables
+# The refusals of the tables above
 
 while read -r errno reason command; do
 	fresh alice bob

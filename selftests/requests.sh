@@ -13,7 +13,7 @@ begin 63
 load pause_calls
 load module_a contexts=4 completion=1 "timeout=$LONG_TIMEOUT"
 
-# Requests between drivers that have no context
+# The receiver completes a request at once, or pends it. No actor has a context
 
 fresh alice bob+
 act "send r0 bob $CODE_ADD trace; wait r0; expect r0 output=42" &&
@@ -144,10 +144,10 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" &&
 	! grep -q alice "$REQUESTS"
 verdict "a thread frees a request while another one waits for it: the wait gets ECANCELED"
 
-# send_again_at_once - a thread waits for r0, the receiver completes it, and the sender sends it again at once. The
-# second send gets EBUSY if the waiting thread has not read the result yet. Each round has another status, so the test
-# notices a wait that gets the result of a later round. r0 has no output, because the owner refuses to read the output
-# of an earlier send
+# send_again_at_once - in each round, a thread waits for r0, the receiver completes r0, and the sender sends r0 again at
+# once. This second send gets EBUSY if the waiting thread has not read the result yet. The status is another one in each
+# round, so the test notices a wait that gets the result of another round. r0 has no output, because the waiting thread
+# could not read it after the second send
 send_again_at_once()
 {
 	for error in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
@@ -251,7 +251,8 @@ act "on-dispatch bob pend" && act_pends "send r0 bob $CODE_PEND" && act "unregis
 	fails ECANCELED act "complete bob status=-$EIO" && no_refusal
 verdict "a receiver unregisters with a request pending: the sender gets ECANCELED"
 
-# fresh_unregistering - $sender pauses inside bob's dispatch routine, while $background begins to unregister bob
+# fresh_unregistering - the process $sender is paused inside bob's dispatch routine, and the process $background has
+# begun to unregister bob
 fresh_unregistering()
 {
 	fresh alice bob

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=sh
+# The functions that bridge.sh, chain.sh and forgotten_drivers.sh share
 
 DEBUG=/sys/kernel/debug
 
-# in_each_place DRIVER STEP - STEP is the name of a step, perhaps with its first fields
+# in_each_place DRIVER STEP - succeeds if the driver has taken the step in each execution context. STEP is the name of a
+# step, perhaps with its first fields
 in_each_place()
 {
 	for context in task softirq hardirq; do
@@ -25,6 +27,7 @@ knows()
 		grep -q "peer=$2\>" "$NOTES" && ! grep -q "\<$3\>" "$NOTES"
 }
 
+# is_free OWNER - succeeds if all contexts of OWNER are free, and it has no request, and no event but its own
 is_free()
 {
 	state=$DEBUG/d2d-$1/state

@@ -9,6 +9,7 @@ cd "$(dirname "$0")" || exit 1
 
 DEVICE=/dev/recorder
 ROUNDS=10
+# How many samples the recorder keeps
 KEPT=8192
 COUNTS=$(mktemp)
 trap 'rm -f "$NOTES" "$COUNTS"' EXIT
@@ -53,16 +54,17 @@ all_are_counted()
 	samples rate 0 && await adds_up && agrees_with_the_queue
 }
 
-# runs_at RATE - takes samples for half a second. A process may miss some of the recorded samples only if the recorder
-# cannot keep all
+# runs_at RATE - takes samples for half a second, while a process reads them. The process may miss recorded samples only
+# if there are more than the recorder keeps
 runs_at()
 {
 	samples rate 0 && await adds_up && samples all "$1" $(($1 / 2)) && cp "$COUNTS" "$NOTES" && [ "$(count wrong)" = 0 ] &&
 		{ [ "$(count samples)" -ge "$(count recorded)" ] || [ "$(count recorded)" -gt "$KEPT" ]; } && all_are_counted
 }
 
-# nearly_all_arrive RATE - succeeds if 99 percent of the taken samples arrive in one of the runs. In the others, the
-# host may have stopped the virtual machine for a while. Overruns do not count: the timer has taken no sample then
+# nearly_all_arrive RATE - makes up to ROUNDS runs. Succeeds if 99 percent of the samples arrive in one run: in the
+# others, the host may have stopped the virtual machine for a while. Overruns do not count, because an overrun is no
+# sample
 nearly_all_arrive()
 {
 	round=0
@@ -83,7 +85,7 @@ some_are_lost()
 	samples statistics && [ "$(count lost)" -gt 0 ]
 }
 
-# tune PARAM=VALUE... - loads the tuner, which sends the recorder these settings, and unloads it
+# tune PARAM=VALUE... - loads the tuner, which sends the recorder these settings. Then unloads the tuner
 tune()
 {
 	load tuner "$@" && unload tuner
@@ -124,7 +126,7 @@ verdict "the recorder is loaded and unloaded $ROUNDS times while the timer runs:
 fresh_sampler
 tune rate=10000 watermark=100 && samples poll 30000 && [ "$(count ready)" = 1 ] && [ "$(count samples)" -ge 100 ] && tune rate=0 watermark=1 &&
 	printed tuner >"$NOTES" && grep -q 'before: rate=10000 watermark=100$' "$NOTES"
-verdict "a request sets the rate, and the watermark to 100: poll waits until there are 100 samples"
+verdict "a request sets the rate to 10000 and the watermark to 100: poll waits until there are 100 samples"
 
 fresh_sampler
 all_are_counted && fails EAGAIN samples poll 10 && [ "$(count ready)" = 0 ]

@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 DIRECTORY=/sys/kernel/debug/d2d-module_a
 STATE=$DIRECTORY/state
 
-# shows FILE PATTERN... - succeeds if the file has one line for each pattern, and each line matches
+# shows FILE PATTERN... - succeeds if the file has one line for each pattern, in this order
 shows()
 {
 	file=$STATE/$1
@@ -59,7 +59,7 @@ pend_request()
 		act_pends "send r0 bob $CODE_PEND"
 }
 
-# end_readers - unloads module_a between two reads of its files, which ends the readers
+# end_readers - unloads module_a when no reader has a file of it open. The readers then end, because the files are gone
 end_readers()
 {
 	unload_if_loaded module_b
@@ -146,7 +146,7 @@ DIRECTORY=/sys/kernel/debug/d2d-module_a STATE=$DIRECTORY/state
 fresh_module_a
 exec 3<"$STATE/contexts" && exec 4<"$DIRECTORY/state.json" && fails EAGAIN unload module_a &&
 	load module_b && grep -q 'state=free' <&3 && [ "$(./json contexts.0.state <&4)" = free ]
-verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state at the time of the open"
+verdict "a file is open: unloading the owner gets EAGAIN, and the file shows the state at the time when it was opened"
 exec 3<&- 4<&-
 
 pids=

@@ -49,7 +49,7 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# kmemleak allocates memory in __alloc_object to record an allocation of a module.
+# fail_modules_only - spares __alloc_object, in which kmemleak allocates its record of each allocation of a module
 fail_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"
@@ -71,8 +71,8 @@ set_up_failslab()
 	ktap_set_plan "$1"
 }
 
-# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth lets each allocation of a call
-# fail in turn. A call with fewer than LEAST allocations has not done what the case is about: the case fails
+# sweep_allocations NAME LEAST FAIL_NTH_ARGUMENT... - the case NAME: the program fail_nth makes each allocation of a
+# call fail in turn. The case fails if the call makes fewer than LEAST allocations: then it has not done its work
 sweep_allocations()
 {
 	case_name=$1 least=$2

@@ -18,13 +18,14 @@ tick()
 	exercise ticker_peer "$TICKS"
 }
 
-# tick_file_9 - as tick, but does not open the device, which allocates memory
+# tick_file_9 - as tick, through the open file 9: opening the device would allocate memory
 tick_file_9()
 {
 	echo "$TICKS" >&9
 }
 
-# owner_rounds - adds a line to $FULL for each exercise that finds the queue to the peer full
+# owner_rounds - makes module_a exercise ten times. For each exercise that finds the queue to the peer full, adds a line
+# to $FULL
 owner_rounds()
 {
 	round=0
@@ -102,7 +103,7 @@ total()
 		awk '{ sum += $1 } END { print sum + 0 }'
 }
 
-# fresh_run - runs once. $ran is 0 if all succeeded
+# fresh_run - the first call makes the timer and the processes work at the same time. $ran is 0 if all succeeded
 fresh_run()
 {
 	[ -z "${ran-}" ] || return
@@ -115,7 +116,8 @@ fresh_run()
 
 begin 5
 
-# User-Mode Linux runs an interrupt on the stack of the interrupted code, here the peer's.
+# User-Mode Linux runs an interrupt on the stack of the interrupted code. So an allocation of an interrupt would look
+# like one of the peer.
 if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; then
 	fresh_trace
 	load module_a capacity=4
@@ -133,7 +135,7 @@ if [ -d "$TRACING/events/kmem" ] && ! grep -q "User Mode Linux" /proc/cpuinfo; t
 	[ "$seen" = 0 ] && [ "$ticked" = 0 ] && ! peer_allocated
 	verdict "puts and takes do not allocate memory; opening the peer's device does, and is recorded"
 else
-	ktap_test_skip "puts and takes do not allocate: needs tracefs with the events of kmem, and a stack for interrupts"
+	ktap_test_skip "puts and takes do not allocate: needs tracefs with the events of kmem, and a separate stack for interrupts"
 fi
 
 fresh_run
@@ -145,11 +147,9 @@ peer="ticker_peer: ticks="
 [ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
-# The queue must have counted each refused put. The peer prints how many of its puts were refused. The refused puts of
-# module_a are:
-# - one in each exercise that found the queue full: a line of $FULL.
-# - some of the two puts for the next peer, when the peer has detached. The trace has $for_next, the number that had
-#   room.
+# The queue must have counted each refused put. The peer prints the number of its own. Those of module_a are:
+# - one for each line of $FULL.
+# - up to two more: when the peer has detached, module_a puts two items for the next peer. $for_next of them had room.
 fresh_run
 peer="ticker_peer: queue=to_peer"
 owner="step=drain ctx=c0 queue=to_peer"

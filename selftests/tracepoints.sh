@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Each step of the trace has a tracepoint, with the text of its line in dmesg and with fields to filter by. Hot steps
-# have a line only if the owner's parameter hot_lines says so.
+# have a line only with the owner's parameter hot_lines=1.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -116,7 +116,7 @@ if [ ! -e "$TRACING/set_event" ]; then
 fi
 ktap_set_plan 18
 
-# The first fields of a step that has no line in dmesg: its number is 0
+# The first fields of a step that has no line in dmesg. Such a step has the number 0
 HEAD='seq=0 load=[0-9]+'
 
 fresh_tracepoints
@@ -136,7 +136,6 @@ load module_a completion=1 "timeout=$LONG_TIMEOUT" && load module_b deferred=1 &
 	[ "$(wc -l <"$LINES")" -gt 300 ]
 verdict "all tracepoints are on: they record the steps with the text and in the order of the lines in dmesg"
 
-# The kernel clears the buffer when it removes tracepoints that are on.
 fresh_tracing
 load module_a && [ "$(cat "$EVENTS/enable")" = 1 ] && unload module_a && [ ! -e "$EVENTS" ] && load module_a hot_lines=0 &&
 	[ "$(cat "$EVENTS/enable")" = 0 ]
@@ -193,7 +192,7 @@ verdict "enqueue, dequeue, op_call and op_return record the steps of a driver in
 fresh_tracepoints c_peer
 record_in_c
 unload c_peer && loaded module_a && has "enqueue .*"
-verdict "a driver in C is unloaded while its tracepoints are on: the recorded steps stay"
+verdict "a driver in C is unloaded while tracepoints record its steps: the recorded steps stay"
 
 fresh_tracepoints
 record op_call

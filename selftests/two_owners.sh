@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Two owners are loaded, each with its peer: module_a with module_b, and other_a with other_b, which is built from the
-# same sources (peers/peers.mk). The pairs share no symbol, driver, event, file or device. The last cases load an owner
-# that has the name of a loaded one.
+# Two owners are loaded, each with its peer: module_a with module_b, and other_a with other_b. The second pair is
+# built from the sources of the first (peers/peers.mk). The pairs share no symbol, driver, event, file or device. The
+# last cases load an owner that has the name of a loaded one.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -42,8 +42,8 @@ attached()
 	trace | grep -q "$1_a: d2d: .* step=attached"
 }
 
-# only_exports TABLE MODULE - always succeeds on a kernel without CONFIG_KALLSYMS_ALL, which does not list the symbols
-# of data
+# only_exports TABLE MODULE - succeeds if only MODULE exports TABLE. Always succeeds on a kernel without
+# CONFIG_KALLSYMS_ALL, because such a kernel does not list symbols of data
 only_exports()
 {
 	by=$(awk -v table="$1" '$3 == table { print $4 }' /proc/kallsyms)

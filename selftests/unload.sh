@@ -6,8 +6,8 @@
 
 # A call that is paused in an interrupt occupies its CPU. So the test pauses such calls on CPU 1, and everything that it
 # waits for runs on CPU 0:
-# - The test itself, from its start. When a process unmaps memory, each CPU on which it has run must answer an
-#   interrupt. If the test has ever run on CPU 1, it waits for the paused call, which waits for the test.
+# - The test itself, from its start. When a process unmaps memory, it waits until each CPU on which it has run answers
+#   an interrupt. If the test had ever run on CPU 1, it would wait for the paused call, which waits for the test.
 # - The workers of unbound work queues, and kthreadd, which creates such workers.
 if [ -z "${D2D_PINNED-}" ] && command -v taskset >/dev/null; then
 	D2D_PINNED=1 exec taskset 1 "$0" "$@"
@@ -21,7 +21,8 @@ EVENTS=/sys/kernel/tracing/events/workqueue
 OLD_WORKER_CPUS=$(cat "$WORKER_CPUS")
 KTHREADD=2 # the process ID
 OLD_KTHREADD_CPUS=$(taskset -p "$KTHREADD" | sed 's/.*: //')
-# The kernel reports a CPU that takes no interrupts or runs no workers for these numbers of seconds.
+# Each of these files has a number of seconds. The kernel reports a CPU that takes no interrupts, or runs no workers,
+# for so long.
 WATCHDOGS=$(ls /proc/sys/kernel/watchdog_thresh /sys/module/rcupdate/parameters/rcu_cpu_stall_timeout \
 	/sys/module/workqueue/parameters/watchdog_thresh 2>/dev/null)
 # shellcheck disable=SC2086 # a list
@@ -98,11 +99,11 @@ watch()
 }
 
 # settled - succeeds if the kernel has freed the init memory of the module that was loaded last. The work item that
-# frees it, do_free_init, waits for all CPUs, and hangs while a call is paused on one.
+# frees it, do_free_init, waits for all CPUs, and would hang while a call is paused in an interrupt.
 #
-# If an earlier load has queued do_free_init, and this work item has not started yet, the kernel does not queue it
-# again. So the trace may lack the queueing. execmem_cache_clean gives back the memory of freed code. If this work item
-# was queued, it must have ended, too
+# do_free_init must have started and ended. The trace need not show that it was queued: the kernel does not queue it
+# again while it is still queued after an earlier load. The work item execmem_cache_clean gives back the memory of
+# freed code. If it was queued, it must have ended, too
 settled()
 {
 	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }
@@ -128,8 +129,8 @@ verdict_and_clean()
 	! loaded paused_peer || unload paused_peer
 }
 
-# unload_during_call PLACE CPUS - a call of the owner is inside the peer in this execution context. The calling process
-# runs on CPUS, a mask
+# unload_during_call PLACE CPUS - unloads the peer while a call of the owner is inside it, in this execution context.
+# The calling process runs on CPUS, a mask
 unload_during_call()
 {
 	load_settled paused_peer || return
@@ -146,8 +147,8 @@ unload_during_call()
 		trace | grep -q "paused_peer: d2d: .* in=$1 step=op-return from=owner op=bounce status=-$ESHUTDOWN"
 }
 
-# unload_during_request - the dispatch routine runs in the sending process. Detaching, which cancels the request, does
-# not wait for the routine (step=rundown). Unregistering waits
+# unload_during_request - unloads the peer while a sending process is inside its dispatch routine. Detaching cancels the
+# request, and does not wait for the routine: the trace has step=rundown. Unregistering waits
 unload_during_request()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
@@ -164,8 +165,8 @@ unload_during_request()
 	wait "$caller" && unloaded && [ "$seen" = 0 ] && unloading_steps_are detach rundown refuse unregister unload
 }
 
-# unload_during_request_in PLACE CPUS - the request is sent in an interrupt. Detaching waits, too: its grace period ends
-# only after the interrupt
+# unload_during_request_in PLACE CPUS - as unload_during_request, but the process sends the request in an interrupt.
+# Detaching waits, too: its grace period ends only after the interrupt
 unload_during_request_in()
 {
 	load_settled paused_peer && act "lookup paused_peer" || return
@@ -191,7 +192,7 @@ load pause_calls
 set_watchdogs 60 60 60
 [ ! -f "$WORKER_CPUS" ] || echo 1 >"$WORKER_CPUS"
 taskset -p 1 "$KTHREADD" >/dev/null
-# This timeout must be longer than the time for which pause_calls pauses a call.
+# The timeout of a handshake must be longer than the time for which pause_calls pauses a call.
 load module_a completion=1 timeout=600000
 load actor
 fresh alice

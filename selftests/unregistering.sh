@@ -7,8 +7,8 @@
 # (peers/unregistering/) keeps the subject in its stage. If a thread hangs, this program skips the remaining cases.
 #
 # Usage: unregistering.sh [SUBJECT [STAGE [DRIVER [HOW]]]]
-# runs only the cases whose first words match; "*" matches any word. Without arguments, the program takes them from the
-# variable UNREGISTERING.
+# runs only the cases whose first words match; "*" matches any word. Without arguments, the program takes the words from
+# the variable UNREGISTERING.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -71,8 +71,8 @@ owner_is_in_use()
 	read -r users </sys/module/module_a/refcnt && [ "$users" != 0 ]
 }
 
-# owner_for HOW - reloads module_a with the parameters for HOW. For a handshake, HOW is the value of "completion",
-# perhaps with "-short" for a short timeout
+# owner_for HOW - reloads module_a if it lacks the parameters for HOW. For a handshake, HOW is the value of
+# "completion", perhaps with "-short" for a short timeout
 owner_for()
 {
 	case $1 in
@@ -128,7 +128,8 @@ case_passes()
 		tell unregister "$driver"
 	fi
 	unregistered=$?
-	# A watching program is one more observer. If no other driver had the event open, the program must exit now.
+	# A watching program is one more observer. If only the driver that unregisters had the event open, the program
+	# must exit now.
 	case "$stage $*" in
 	watched*"closed=now"*) await has_exited && seen=closed=now ;;
 	watched*) await is_watching && seen=closed=later ;;
@@ -152,7 +153,7 @@ case_passes()
 	impossible:) ;;
 	*) as_expected "$seen" "$@" || return ;;
 	esac
-	# owner_is_idle() takes longer than a case.
+	# Check this after each 16th case only: owner_is_idle() takes longer than a case.
 	case_number=$((case_number + 1))
 	[ $((case_number % 16)) != 0 ] || { owner_is_idle && reset_trace; }
 }
@@ -163,7 +164,7 @@ load unregistering
 reset_trace
 hung='' owner_parameters='' case_number=0
 trap 'rm -f "$NOTES" "$NOTES.watched"' EXIT
-# `while read` makes a system call for each character of the table.
+# Do not use `while read` here: it makes a system call for each character of the table.
 rows=$(cases)
 set -f
 IFS='

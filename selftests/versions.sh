@@ -14,8 +14,8 @@ fresh_growing()
 	reset_trace
 }
 
-# The owners of the growing pair. Each line is MODULE MINOR ITEMS. Each minor version after 0 appends a kind of items
-# that are longer than the older ones. ITEMS is the newest minor version whose items fit into the owner's queues
+# The owners of the growing pair. Each line is MODULE MINOR ITEMS. Each minor version after 0 appends a kind of items,
+# longer than those of the older kinds. ITEMS is the newest minor version whose items fit into the owner's queues
 growing_owners()
 {
 	cat <<-EOT
@@ -27,7 +27,7 @@ growing_owners()
 	EOT
 }
 
-# Each line is MODULE MINOR
+# The peers of the growing pair. Each line is MODULE MINOR
 growing_peers()
 {
 	cat <<-EOT
@@ -68,7 +68,7 @@ verb_of()
 
 # agree OWNER_MINOR ITEMS PEER PEER_MINOR - succeeds if the owner and the peer exchange what both know. They must
 # refuse:
-# - the owner: events that only a newer peer knows, and such items, if they fit into the queue.
+# - the owner: events that only a newer peer knows, and items that only a newer peer knows and that fit into the queue.
 # - the peer: items that only a newer owner knows.
 agree()
 {
@@ -98,7 +98,7 @@ fresh_trace
 load skew_newer && trace | grep -q "step=op-return from=peer op=bounce" && unload skew_newer
 verdict "a peer with a newer, longer operations table is attached, and the owner can call the operations that the owner knows"
 
-# These peers refuse the owner. Each line is MODULE ERRNO REASON, and what differs between the peer and the owner
+# These peers refuse the owner. Each line is MODULE ERRNO REASON DIFFERENCE (of the peer from the owner)
 while read -r module errno reason difference; do
 	fresh_trace
 	fails "$errno" load "$module" && ! loaded "$module" && only_refusal_is "$module" "$reason"

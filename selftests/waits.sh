@@ -9,13 +9,13 @@ cd "$(dirname "$0")" || exit 1
 OWNER=/sys/kernel/debug/d2d-module_a
 
 # load_waiting WHERE WHAT - WHERE is operation, deferred (the work item that completes the handshake), work or thread.
-# WHAT is event, request, or link: the end of the handshake
+# WHAT is event, request or link (the end of the handshake)
 load_waiting()
 {
 	load waiting_peer "waits_in=$1" "waits_for=$2"
 }
 
-# The code 0x222003 is that of the handshake.
+# one_waits WHAT - succeeds if the peer waits for WHAT. The code 0x222003 is that of the handshake
 one_waits()
 {
 	case $1 in
@@ -29,7 +29,7 @@ not_loaded()
 	! loaded "$1"
 }
 
-# peer_unloads - unloads the peer in the background, so that a hang fails the case
+# peer_unloads - unloads the peer in the background. Fails if this hangs
 peer_unloads()
 {
 	./one_call unload waiting_peer 2>"$NOTES" &
@@ -37,7 +37,8 @@ peer_unloads()
 	await not_loaded waiting_peer && wait "$remover"
 }
 
-# The peer logs the step event-wait for a request, too.
+# wait_was_cancelled WHERE - succeeds if the wait in WHERE ended with ECANCELED. After a wait for a request, too, the
+# peer traces the step event-wait
 wait_was_cancelled()
 {
 	[ "$(trace | grep -c "step=event-wait by=$1 status=-$ECANCELED\$")" = 1 ] && ! trace | grep -q step=refuse
@@ -77,7 +78,7 @@ verdict_and_unload()
 }
 
 begin 11
-# This timeout must be longer than any of these waits.
+# The timeout of a handshake must not end before a case does.
 load module_a completion=1 timeout=600000
 
 fresh_trace
