@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Models the word of an event (shared/owner/event/state.rs). If no thread waits for the event, threads change the word
- * by one atomic step. While a thread waits, the word has the bit GUARDED. A thread that begins or ends a wait holds the
- * dispatcher's lock (shared/owner/event/wait.rs). Most inlines model the function of the same name.
+ * Models the word of an event (shared/owner/event/state.rs). While no thread waits for the event, threads change the
+ * word by one atomic step. While a thread waits, the word has the bit GUARDED. A thread that begins or ends a wait
+ * holds the dispatcher's lock (shared/owner/event/wait.rs). Most inlines model the function of the same name.
  *
- * There are two synchronization events; with NOTIFICATION, the second one is a notification event. With LIMIT, the waits
- * have a time limit, which may pass at any moment.
+ * There are two synchronization events; with NOTIFICATION, the second one is a notification event. With LIMIT, the
+ * waits have a time limit, which may pass at any moment.
  *
  * What must hold:
  * - While a word is guarded, only the thread that holds the lock changes it (store).
- * - Each change of a synchronization event to set (gained) lets one thread take the event (taken). So `taken` equals
- *   `gained`, or is one less if the event is set.
- * - When no thread can go on, at least one event of each sleeping thread is not set, so no wake-up was lost. A word is
+ * - If a synchronization event changes to set (gained), one thread can take it (taken). So `taken` equals `gained`, or
+ *   is one less if the event is set.
+ * - When no thread can go on, no wake-up was lost: each sleeping thread waits for an event that is not set. A word is
  *   then guarded if and only if a thread waits for the event.
  *
  * The model leaves out the generations of handles, RCU, files that watch an event, and the order of waiters, which is
@@ -26,6 +26,7 @@
 #define GUARDED	2
 #define COUNT	4
 
+/* Whether a thread that takes the event resets it */
 #ifdef NOTIFICATION
 #define RESETS(e)	((e) == 0)
 #else
@@ -45,7 +46,7 @@ bool finished[WAITERS];
 
 byte gained[EVENTS];	/* how often the event was changed to set */
 byte taken[EVENTS];	/* how often the event was changed to not set */
-bool stopped;		/* no thread could go on, so the waits end */
+bool stopped;		/* no thread could go on: monitor() ends the waits */
 
 inline lock()
 {

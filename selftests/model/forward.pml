@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Models a request that a sender S sends to F. F forwards it to R, and then gets it back. Most inlines model the function
- * of the same name.
+ * Models a request that a sender S sends to F. F forwards it to R, and then gets it back. Most inlines model the
+ * function of the same name.
  *
  * F forwards the request in S's thread. R's dispatch routine runs there, too, and uses the buffers in place. R completes
- * or pends the request, and so does F when it gets the request back. run.sh chooses by -D:
+ * or pends the request. If F gets the request back, F also completes or pends it. run.sh chooses by -D:
  *
  *   CANCEL	another thread of S cancels the request
  *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters
@@ -13,11 +13,11 @@
  *
  * What must hold, with the variables that check it:
  *   - one thread delivers the request at a time (delivering), and the request comes home at most once (homes);
- *   - if S has cancelled the request (cancelled), it ends as cancelled, unless F completes it after it got it back;
+ *   - a request that S has cancelled (cancelled) ends as cancelled, unless F gets it back and completes it;
  *   - if S fails to cancel the request, F does not get the request back later;
- *   - while R's dispatch routine uses the buffers (in_place), F does not hold the request, and a cancelled request is
- *     home only if a driver unregisters;
- *   - F is notified of the cancellation, or gets the request back, at most once (notified, returned);
+ *   - F does not get the request back while R's dispatch routine uses the buffers (in_place);
+ *   - a cancelled request does not go home while an in-place call uses the buffers, unless a driver unregisters;
+ *   - F is notified of the cancellation (notified) or gets the request back (returned): at most one of these, and once;
  *   - a driver is unregistered (gone) only if no thread is inside it and the request does not concern it (CONCERNS).
  */
 #include "word.inc"
@@ -47,9 +47,9 @@ bool forwarded;		/* completer() has forwarded the request */
 #define RETURNS	true
 #endif
 /*
- * Record::level_above(). LEVELS is the number of drivers that have received the request and have not given it up. The
- * last receiver of a parked request has given it up, but its level still counts. CONCERNS(d): driver d is one of
- * them, or is S.
+ * Record::level_above(). LEVELS is the number of drivers that have received the request and have not given it up. If
+ * the request is parked, LEVEL also counts the last receiver, which has given it up. CONCERNS(d): the request is on its
+ * way, and d is S or one of the drivers in LEVELS.
  */
 #define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
 #define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
@@ -63,7 +63,7 @@ bool completed_when_back;
 byte pended;		/* the generation of the handle of the pending request, or 0 */
 bool sender_done;
 
-/* `ok` says whether the caller still delivers the request */
+/* Afterwards, `ok` says whether the calling thread still delivers the request. */
 inline give_back(me)
 {
 	INSIDE(F, me) = true;
@@ -197,9 +197,9 @@ inline deliver(me)
 }
 
 /*
- * By S, or by a driver that unregisters (for_driver). `to` is the level of the driver that
- * gets the request back: 1 for F if R unregisters, otherwise 0 for S. `ok` says whether this call has cancelled or
- * recalled the request.
+ * Cancels for S, or for a driver that unregisters (for_driver). `to` is the level of the driver that gets the request
+ * back: 1 (F) if R unregisters, otherwise 0 (S). Afterwards, `ok` says whether this call has cancelled or recalled the
+ * request.
  */
 inline cancel_for(me, to, for_driver)
 {
@@ -259,7 +259,7 @@ inline cancel_for(me, to, for_driver)
 	od
 }
 
-/* By the holder's handle of generation h; `inside`: in R's in-place call */
+/* The thread has a holder's handle of generation h. If `inside`, it is in R's in-place call. */
 inline complete(me, h, inside)
 {
 	do
@@ -331,7 +331,7 @@ inline give_up_buffers(me)
 	od
 }
 
-/* By F, with the call of R's dispatch routine */
+/* F forwards the request by its handle of generation f. Includes the call of R's dispatch routine. */
 inline forward(me, f)
 {
 	w = word;
@@ -443,7 +443,7 @@ done:
 	sender_done = true
 }
 
-/* Completes the pending request. With FORWARDS_LATER, first forwards it for F. */
+/* Completes the pending request. With FORWARDS_LATER, first forwards the request, for F. */
 proctype completer()
 {
 	int w;

@@ -7,8 +7,8 @@
  * Another thread completes a pending request. A third thread detaches and unregisters the driver meanwhile. run.sh
  * chooses by -D:
  *
- *   ROUTINE	the owner has a completion routine, and a timer limits a pending handshake; otherwise the thread in
- *		d2d_attach() waits, with a time limit
+ *   ROUTINE	the owner has a completion routine, and a timer limits a pending handshake. Without ROUTINE, the
+ *		thread in d2d_attach() waits, with a time limit
  *   NEVER	a pending request is never completed
  *   ENDLESS	the time limit of a handshake never passes
  *   OWNER_UNLOADED	the owner is unloaded, and expels the driver, which does not detach
@@ -29,7 +29,7 @@
 mtype = { Detached, Attaching, Attached, Detaching, Abandoned };
 /* shared/owner/registry/entry.rs */
 mtype state = Detached;
-byte request;		/* if state is Attaching or Abandoned */
+byte request;		/* the request of the handshake, if state is Attaching or Abandoned; otherwise 0 */
 bool attaching_task;	/* a thread is in d2d_attach() */
 bool leaving;
 bool gone;
@@ -40,7 +40,7 @@ bool has_context;
 bool filled;
 bool open;
 bool filling;		/* the dispatch routine may fill in the context */
-byte dispatching;
+byte dispatching;	/* threads in the dispatch routine */
 
 byte last_request;	/* the number of the last request; all use one record */
 /* 0 none; 1 success; 2 failed by the driver; 3 cancelled, or completed after the time limit */
@@ -49,12 +49,9 @@ byte pended;		/* the generation of the handle of the pending request, or 0 */
 bool woken;
 bool attacher_done;
 bool owner_leaving, owner_gone;
-byte in_owner;
+byte in_completion;	/* threads in the owner's completion routine */
 
-/*
- * With GIVEN_BACK_AS_SEEN, give_back() makes the context free only if the state is still the one that the thread has
- * noted (known).
- */
+/* With the fault GIVEN_BACK_AS_SEEN, give_back() does nothing if the state has changed since NOTE_STATE. */
 #ifdef GIVEN_BACK_AS_SEEN
 #define NOTE_STATE	known = state
 #define IS_SAME_STATE	(known == state)
@@ -130,7 +127,7 @@ inline discard()
 	od
 }
 
-/* With Requests::bring_home() and the owner's routine */
+/* Includes Requests::bring_home() and the owner's completion routine */
 inline deliver()
 {
 	do
@@ -151,13 +148,13 @@ inline deliver()
 		fi;
 		if
 		:: owner_gone -> routine = false
-		:: else -> in_owner = in_owner + routine
+		:: else -> in_completion = in_completion + routine
 		fi;
 		old = last_request;
 		TRANSITION(HOME);
 		if
 		:: ok -> break
-		:: else -> in_owner = in_owner - routine
+		:: else -> in_completion = in_completion - routine
 		fi
 	od;
 	woken = true;
@@ -184,12 +181,12 @@ inline deliver()
 		:: else -> conclude(old)
 		fi;
 		discard();
-		in_owner--
+		in_completion--
 	:: else
 	fi
 }
 
-/* By the holder's handle of generation h */
+/* The thread has a holder's handle of generation h. If `inside`, it is in the in-place call. */
 inline complete(h, value, inside)
 {
 	do
@@ -225,10 +222,7 @@ inline wait_for_attach()
 	!attaching_task
 }
 
-/*
- * By d2d_detach() in the sender's name, or because the owner's driver object unregisters
- * (for_driver)
- */
+/* If for_driver, the owner's driver object unregisters. Otherwise d2d_detach() cancels as the sender. */
 inline cancel_for(for_driver)
 {
 	do
@@ -396,7 +390,7 @@ proctype attacher()
 #endif
 sent:
 		/*
-		 * Registry::end_attach(). After a refusal, makes the context free, unless another thread has done so.
+		 * Registry::end_attach(). After a refusal, this thread makes the context free, unless another has done so.
 		 */
 		atomic { NOTE_STATE; attaching_task = false; by_attacher = (refusal && (state == Attaching || state == Abandoned) && request == r) };
 		if
@@ -483,15 +477,15 @@ proctype detacher()
 	mtype before;
 
 #ifdef OWNER_UNLOADED
-	/* Server::strike_off(): Requests::clear_and_free() of the owner */
+	/* Server::strike_off() calls Requests::clear_and_free() for the owner's driver object. */
 	owner_leaving = true;
 	do
 	:: true ->
-		(in_owner == 0);
+		(in_completion == 0);
 		cancel_for(true);
 		w = word;
 		if
-		:: (PHASE_OF(w) == Free || PHASE_OF(w) == Idle && !(w & (PINS | WAITERS))) && in_owner == 0 -> break
+		:: (PHASE_OF(w) == Free || PHASE_OF(w) == Idle && !(w & (PINS | WAITERS))) && in_completion == 0 -> break
 		:: else -> (PHASE_OF(word) == Free || PHASE_OF(word) == Held || PHASE_OF(word) == Idle && !(word & (PINS | WAITERS)))
 		fi
 	od;
@@ -500,7 +494,7 @@ proctype detacher()
 	:: else
 	fi;
 	owner_gone = true;
-	/* Server::expel_remaining(), of the driver */
+	/* Server::expel_remaining() expels the driver. */
 #endif
 	leaving = true;
 	do

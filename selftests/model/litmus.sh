@@ -4,7 +4,7 @@
 # kernel's memory model. Prints KTAP, and the counts last. Needs herd7, and a few seconds.
 #
 # For each line "weaken: OLD => NEW [and OLD => NEW]" of a test, this script also checks a copy of the test in which NEW
-# replaces OLD. In this copy, the outcome must be possible. In these lines, "( *" stands for "(*", which begins a comment.
+# replaces OLD. In this copy, the outcome must be possible. These lines have "( *", because "(*" would begin a comment.
 # The comment of a test also says what P0, P1 and the numbers in its code stand for.
 #
 # Usage: litmus.sh MODEL
@@ -28,8 +28,8 @@ result() {
 	echo "$1 $((passed + failed)) $2"
 }
 
-# weakened NUMBER FILE - prints the test, changed as its line "weaken:" number NUMBER says, or unchanged if NUMBER is
-# 0. Fails if the code has no OLD.
+# weakened NUMBER FILE - prints the test without its comment, changed as its line "weaken:" number NUMBER says. Changes
+# nothing if NUMBER is 0. Fails if an OLD is not in the code.
 weakened() {
 	awk -v number="$1" '
 		/^C / { print $0 "." number; next }

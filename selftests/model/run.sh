@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the models with spin, which must find no error. Then checks models with one fault each, in which spin must find
-# an error. Prints KTAP, and the counts last.
+# Checks the models with spin, which must find no error. Then checks copies of the models with one fault each: in each
+# copy, spin must find an error. Prints KTAP, and the counts last.
 # Needs spin, a C compiler, 2.8 GB of memory for two searches at a time, and a minute and a half of CPU time.
 set -euo pipefail
 
@@ -16,15 +16,15 @@ trap 'rm -rf "$dir"' EXIT
 #   mutant  the search must find FAULT; ../mutants/FAULT.mutant makes the same fault in the code
 #   fault   the search must find FAULT; WHAT says which change of the code makes this fault
 #
-# SEARCH is "states" (for failed assertions and deadlocks) or "cycles" (for endless loops). A search for cycles costs
-# most, so only the smallest model is searched for them. The model gets CONFIGURATION and FAULT by -D.
+# SEARCH is "states" (finds failed assertions and deadlocks) or "cycles" (finds endless loops). A search for cycles
+# costs most, so only the smallest model is searched for them. The model gets CONFIGURATION and FAULT by -D.
 cases='
 holds rundown states - - : calls, recursive calls and an interrupt while a peer detaches
 holds rundown cycles - - : detaching ends
 holds word states SENDS=2,CANCEL - : a request is sent twice, and cancelled
-holds word states COPIES,SENDS_AGAIN,CANCEL - : a request is cancelled while its receiver copies, and then sent to another driver
+holds word states COPIES,SENDS_AGAIN,CANCEL - : a request whose receiver copies the buffers is cancelled, and sent to another driver
 holds word states REUSED,CANCEL - : a request is cancelled and freed, and another driver gets its record
-holds word states WAITS - : another thread waits for a request
+holds word states WAITS - : two threads wait for a request
 holds word states ROUTINE,CANCEL - : a request has a completion routine, and is cancelled
 holds word states ROUTINE,UNREGISTERS_S - : a request has a completion routine, and its sender unregisters
 holds word states UNREGISTERS_R,CANCEL - : a request is cancelled, and its receiver unregisters
@@ -35,7 +35,7 @@ holds forward states FORWARDS_LATER,CANCEL - : a pended request is forwarded by 
 holds forward states UNREGISTERS_F - : a request is forwarded, and its forwarder unregisters
 holds forward states FORWARDS_LATER,UNREGISTERS_R - : a request is forwarded, and its receiver unregisters
 holds forward states UNREGISTERS_S,CANCEL - : a request is forwarded and cancelled, and its sender unregisters
-holds handshake states - - : the owner learns of completion by the return of d2d_request_send(), or by waiting
+holds handshake states - - : the owner learns of completion when the call of dispatch returns, or by waiting
 holds handshake states ROUTINE,ATTACHES=1 - : the owner learns of completion by its completion routine
 holds handshake states NEVER - : a pended handshake is never completed
 holds handshake states NEVER,ENDLESS - : a pended handshake is never completed and has no time limit, so only detaching ends it

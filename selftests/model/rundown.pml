@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Models rundown protection (shared/d2d/rundown.rs, shared/d2d/readers.rs) on the kernel's sleepable RCU (SRCU). Two
- * peers use a context, one after the other. Two tasks, with recursive calls, and an interrupt make calls into each peer
- * while it detaches. Most inlines model the function of the same name.
+ * peers use a context, one after the other: each attaches and detaches. At any moment, two tasks and an interrupt call
+ * the peer that is attached. A task's call is recursive. Most inlines model the function of the same name.
  *
  * A thread in such a call is a fast reader of SRCU (srcu_read_lock_fast()), without a memory barrier. Grace periods are
- * those of kernel/rcu/srcutree.c. An index has no reader if the sum of its unlock counts, read first, equals the sum of
- * its lock counts.
+ * those of kernel/rcu/srcutree.c. SRCU counts a reader under one of two indexes. An index has no reader if the sum of
+ * its unlock counts, read first, equals the sum of its lock counts.
  *
  * Memory is sequentially consistent in the model. In the code, these things order the accesses:
- *   - Between the two sums, the kernel waits for a grace period of RCU (X in srcutree.c), and so for all increments that
- *     began before. The litmus tests reader-missed-by-the-grace-period and reader-inside-after-the-grace-period check
- *     this.
- *   - Around the flip the kernel has smp_mb() (E and D in srcutree.c).
+ *   - After it has read the unlock counts, the kernel waits for a grace period of RCU (X in srcutree.c), and so for all
+ *     increments that began before. The litmus tests reader-missed-by-the-grace-period and
+ *     reader-inside-after-the-grace-period check this.
+ *   - Before and after it changes the index, the kernel has smp_mb() (E and D in srcutree.c).
  *   - Readers::enter() counts the reader, and then loads the pointer `open` by an acquire. Rundown::open() stores this
  *     pointer, and then OPEN, by releases.
  *   - Rundown::close_and_end_waits() stores null by a relaxed store, which the grace period orders. It stores CLOSED by
@@ -25,14 +25,14 @@
 #define CPUS	2
 #define PEERS	2
 
-/* struct srcu_struct: [index * CPUS + cpu] */
+/* struct srcu_struct, with the counts of [index * CPUS + cpu] */
 byte srcu_idx;
 byte srcu_locks[2 * CPUS];
 byte srcu_unlocks[2 * CPUS];
 
 /*
- * struct Rundown. The value has two words, each 0 or the number of a peer. If is_open, the pointer `open` points to
- * it; otherwise it is null.
+ * struct Rundown. If is_open, its pointer `open` leads to the value, otherwise the pointer is null. The value has two
+ * words, each 0 or the number of a peer.
  */
 mtype = { CLOSED, OPENING, OPEN, CLOSING };
 mtype state = CLOSED;
@@ -42,7 +42,7 @@ byte value_ops, value_self;
 /* For each peer, from 1 */
 bool loaded[PEERS + 1];
 bool closed[PEERS + 1];		/* Rundown::close_and_end_waits() has returned */
-byte inside[PEERS + 1];		/* calls that run in it */
+byte inside[PEERS + 1];		/* calls that run in the peer */
 
 bool irq_runs;
 
@@ -58,7 +58,7 @@ inline readers_leave(cpu, idx)
 	idx = 0
 }
 
-/* With srcu_readers_active_idx_check() */
+/* Includes srcu_readers_active_idx_check() */
 inline try_check_zero(idx)
 {
 	do
@@ -75,7 +75,7 @@ inline try_check_zero(idx)
 	atomic { in = 0; out = 0 }
 }
 
-/* By srcu_advance_state() */
+/* Includes srcu_advance_state() */
 inline synchronize_srcu()
 {
 	try_check_zero(1 - srcu_idx);
@@ -120,7 +120,7 @@ inline close_and_end_waits()
 	state = CLOSED
 }
 
-/* Returns a value if `entered` */
+/* The caller may use the value only if `entered`. */
 inline enter(cpu, idx, entered)
 {
 #ifdef WAIT_IN_ENTER
@@ -154,7 +154,7 @@ inline call_ends(peer)
 	d_step { assert(loaded[peer]); inside[peer]--; peer = 0 }
 }
 
-/* Attaches each peer in turn, detaches and unloads it */
+/* For each peer in turn: loads and attaches it, detaches and unloads it */
 active proctype detacher() provided (!irq_runs)
 {
 	byte peer, in, out;
@@ -168,7 +168,7 @@ active proctype detacher() provided (!irq_runs)
 	}
 }
 
-/* A task calls the peer; the peer calls the owner, and the owner the peer. */
+/* A task calls the peer; the peer calls the owner, and the owner the peer. The calls end on CPU cpu_later. */
 inline recursive_call(cpu, cpu_later)
 {
 	enter(cpu, outer, entered);
@@ -190,7 +190,7 @@ inline recursive_call(cpu, cpu_later)
 	fi
 }
 
-/* Starts on the detacher's CPU, and is moved to the other one during the call */
+/* Starts on CPU 0, as the detacher and the interrupt, and moves to CPU 1 during the call */
 active proctype caller_0() provided (!irq_runs)
 {
 	byte outer, inner, peer, peer2;

@@ -70,7 +70,7 @@ inside && !/^ *\/\// {
 }
 
 END {
-	# The table was not found.
+	# Fewer entries: this script has not found the table, or not all of it.
 	if (lines < 20)
 		exit 1
 }

@@ -13,11 +13,11 @@
  *   WAITS	another thread of S waits for the request, too
  *   ROUTINE	S has a completion routine, and does not wait for the request
  *   UNREGISTERS_R, UNREGISTERS_S	R or S unregisters
- *   REUSED	after S has freed the request, another driver uses its record
+ *   REUSED	after S has freed the request, another driver uses the request's record
  *
  * What must hold, with the variables that check it:
  *   - no thread writes to buffers, or frees them, while another thread uses them;
- *   - of all threads that try to complete or cancel the request, one succeeds (claims);
+ *   - of all threads that try to complete or cancel the request after one send, one succeeds (claims);
  *   - one thread delivers the request at a time (delivering);
  *   - the request comes home once for each send (homes);
  *   - a waiting thread gets the result of the send that it has waited for (result);
@@ -48,11 +48,11 @@ bool leaving_R, gone_R, leaving_S, gone_S;
 #define EMPTY_R	(!cell_R[0] && !cell_R[1] && !cell_R[2] && !cell_R[3] && !cell_R[4])
 #define EMPTY_S	(!cell_S[0] && !cell_S[1] && !cell_S[2] && !cell_S[3] && !cell_S[4])
 
-byte claims;		/* in this send */
+byte claims;		/* since the last send */
 byte delivering;
-byte sending;		/* the number of this send */
+byte sending;		/* the number of the last send */
 byte homes;
-byte result;		/* of this send: 0 none; 1 completed; 2 cancelled */
+byte result;		/* of the last send: 0 none; 1 completed; 2 cancelled */
 byte in_place;		/* in-place calls that use the buffers */
 byte copying;
 bool filling;		/* S writes to the buffers, or frees them */
@@ -81,7 +81,7 @@ inline reclaim()
 	fi
 }
 
-/* Without the cancel: see sender() */
+/* Without Requests::cancel_for(), which sender() calls afterwards */
 inline discard()
 {
 	do
@@ -109,7 +109,7 @@ inline discard()
 	od
 }
 
-/* With Requests::bring_home() */
+/* Includes Requests::bring_home() */
 inline deliver(me)
 {
 	delivering++;
@@ -162,7 +162,7 @@ inline deliver(me)
 	fi
 }
 
-/* By thread 4 for a driver that unregisters, by the other threads for S */
+/* Thread 4 cancels for a driver that unregisters, the other threads for S. */
 inline cancel_for(me)
 {
 	do
@@ -201,7 +201,7 @@ inline cancel_for(me)
 	od
 }
 
-/* By the holder's handle of generation h; `inside`: in the in-place call */
+/* The thread has a holder's handle of generation h. If `inside`, it is in the in-place call. */
 inline complete(me, h, inside)
 {
 	do
@@ -254,7 +254,7 @@ inline complete(me, h, inside)
 	od
 }
 
-/* Requests::read() or Requests::write(), by the holder's handle of generation h */
+/* Requests::read() or Requests::write(), with a holder's handle of generation h */
 inline copy(me, h)
 {
 	w = word;
@@ -324,7 +324,7 @@ inline fail_uncompleted(h)
 	od
 }
 
-/* The routine has not given up the buffers before it returned. */
+/* The dispatch routine has returned without giving up the buffers. */
 inline end_dispatch(h)
 {
 	assert(!filling);
@@ -494,7 +494,7 @@ returned:
 	/* While the other thread of S sends the request, the owner refuses to free it. */
 	(resender_done);
 #ifdef UNREGISTERS_S
-	/* Or S leaves the request to Requests::free_all(). */
+	/* If S is leaving, it may leave the request to Requests::free_all(). */
 	if
 	:: leaving_S -> goto sent
 	:: true
