@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Named events. A thread that creates, opens or closes an event takes names_lock. Every other call
- * takes only the dispatcher's lock (lock). Before a thread that has set an event releases this lock,
- * it ends the waits that can end. So no set is lost.
+ * takes only the dispatcher's lock (lock). Before a thread that has set an event releases this
+ * lock, it ends the waits that can end. So no set is lost.
  */
 #include <linux/completion.h>
 #include <linux/ctype.h>
