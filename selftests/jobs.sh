@@ -6,13 +6,13 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-PERIOD=/dev/metronome
-CPU=/sys/devices/system/cpu/cpu1/online
+DEVICE=/dev/metronome
+CPU1=/sys/devices/system/cpu/cpu1/online
 ROUNDS=10
 
 write_period()
 {
-	write_to "$PERIOD" "$1"
+	write_to "$DEVICE" "$1"
 }
 
 # hear BEATS [LISTENER] - waits until the listener has taken ("heard") BEATS more beats
@@ -67,7 +67,7 @@ switch_cpu()
 {
 	n=0
 	while [ "$n" -lt "$ROUNDS" ]; do
-		echo 0 >"$CPU" && echo 1 >"$CPU" || return
+		echo 0 >"$CPU1" && echo 1 >"$CPU1" || return
 		n=$((n + 1))
 	done
 }
@@ -107,7 +107,7 @@ fresh_metronome
 load listener && fails EINVAL write_period 19 && fails EINVAL write_period 1000001 && write_period 0 && write_period 1000 && hear 10
 verdict "the metronome in Rust: a wrong period gets EINVAL, 0 stops the timer, and the timer can be started again"
 
-if [ -w "$CPU" ]; then
+if [ -w "$CPU1" ]; then
 	fresh_metronome
 	load listener && write_period 500 && switch_cpu && hear 50 && unload listener && unload metronome
 	verdict "a CPU goes offline and online while the jobs run: the listener still hears beats"
@@ -116,7 +116,7 @@ else
 fi
 
 name="a CPU goes offline and online while jobs of each kind run: they go on, and the library stops them when the driver is unloaded"
-if [ ! -w "$CPU" ]; then
+if [ ! -w "$CPU1" ]; then
 	ktap_test_skip "$name (needs a second CPU)"
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer

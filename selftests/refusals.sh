@@ -198,7 +198,7 @@ fresh_no_peer
 fails E2BIG load bad_peer fault=too-many-hops && ! loaded bad_peer
 verdict "a peer calls the owner's bounce with too many hops: E2BIG"
 
-# Inline functions of the C header, compiled into bad_peer, refuse these faults. They log no line.
+# In bad_peer, inline functions of the C headers refuse these faults. They log no line.
 while read -r fault errno; do
 	fresh_no_peer
 	fails "$errno" load bad_peer "fault=$fault" && ! loaded bad_peer
@@ -213,7 +213,7 @@ verdict "a peer detaches and keeps an item: the item's handle is revoked"
 
 fresh_no_peer
 load bad_peer fault=none && trace | grep -q "step=attached to=bad_peer"
-verdict "a peer in C that does nothing wrong is attached: no refusal has kept the context"
+verdict "a peer in C without a fault is attached: the refusals have left the context free"
 
 fresh_peer bad_peer fault=none
 fails EBUSY load module_b && only_refusal_is module_a no-free-context && ! loaded module_b

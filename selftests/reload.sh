@@ -9,6 +9,7 @@ cd "$(dirname "$0")" || exit 1
 PEER_ROUNDS=20
 OWNER_ROUNDS=5
 
+# items STEP QUEUE - prints how many items these steps have put or taken
 items()
 {
 	trace | sed -n "s/.*step=$1 queue=$2 ctx=c0 n=\([0-9]*\).*/\1/p" | awk '{ sum += $1 } END { print sum + 0 }'

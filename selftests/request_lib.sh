@@ -63,11 +63,13 @@ cancelled_called()
 		! trace | grep -q what=another
 }
 
+# got_back NAME STATUS TIMES - succeeds if NAME's routine `returned` was called TIMES times with this status
 got_back()
 {
 	[ "$(trace | grep -c "$1: d2d: .* step=completion via=returned status=$2\$")" = "$3" ]
 }
 
+# took_step NAME STEP CONTEXT - succeeds if NAME has taken the step once in this execution context
 took_step()
 {
 	[ "$(trace | grep -c "$1: d2d: .* in=$3 step=$2 ")" = 1 ]

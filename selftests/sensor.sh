@@ -6,11 +6,11 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-COLLECT=/dev/consumer
+DEVICE=/dev/consumer
 
 collect()
 {
-	write_to "$COLLECT" "$1"
+	write_to "$DEVICE" "$1"
 }
 
 fresh_consumer()

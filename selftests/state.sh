@@ -76,11 +76,11 @@ begin 13
 load pause_calls
 
 HASH='0x[0-9a-f]+'
-OWNER="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
+OWNER_FIELDS="owner_major=1 owner_minor=0 owner_fingerprint=$HASH layout=$HASH"
 
 fresh_module_a
 [ "$(find "$STATE" -type f | sed 's|.*/||' | sort | xargs)" = "calls contexts events queues refusals requests" ] &&
-	shows contexts "ctx=0 state=free peer=- peer_major=- peer_minor=- peer_fingerprint=- $OWNER" &&
+	shows contexts "ctx=0 state=free peer=- peer_major=- peer_minor=- peer_fingerprint=- $OWNER_FIELDS" &&
 	shows queues "ctx=0 queue=to_peer depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" \
 		"ctx=0 queue=to_owner depth=0 capacity=16 high_water=0 put=0 taken=0 refused=0 stale=0" &&
 	shows calls "ctx=0 to=peer entered=0 in_flight=0" "ctx=0 to=owner entered=- in_flight=-" &&
@@ -95,7 +95,7 @@ json_has owner module_a contexts.0.state free contexts.0.peer null queues.1.capa
 verdict "without a peer: the JSON shows a free context"
 
 fresh_module_a
-load module_b && shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER" &&
+load module_b && shows contexts "ctx=0 state=attached peer=module_b peer_major=1 peer_minor=0 peer_fingerprint=$HASH $OWNER_FIELDS" &&
 	shows queues "ctx=0 queue=to_peer depth=0 .* high_water=4 put=4 taken=4 refused=0 stale=0" \
 		"ctx=0 queue=to_owner depth=0 .* high_water=[1-4] put=([0-9]+) taken=\1 refused=0 stale=0" &&
 	json_has contexts.0.state attached contexts.0.peer module_b queues.0.put 4 queues.0.high_water 4
@@ -117,7 +117,7 @@ fresh_module_a
 pend_request && act "complete bob status=-$EIO; wait r0; expect r0 status=-$EIO" &&
 	shows requests "req=[0-9]+ sender=alice holder=alice code=0x0 phase=idle level=0" &&
 	json_has requests.0.phase idle requests.0.level 0
-verdict "a pending request is completed: the files show it with its sender"
+verdict "a pending request is completed: the files show its sender as the holder"
 
 fresh_module_a
 pend_request && act "complete bob status=-$EIO; wait r0; free r0" && shows requests && json_has requests "[]"

@@ -143,31 +143,31 @@ fresh_run
 verdict "the peer's timer, processes of the peer and processes of module_a work at the same time: all succeed"
 
 fresh_run
-peer="ticker_peer: ticks="
-[ "$(value disorder "$peer")" = 0 ] && [ "$(value timer "$peer")" -gt 0 ] && [ "$(value process "$peer")" -gt 0 ]
+peer_line="ticker_peer: ticks="
+[ "$(value disorder "$peer_line")" = 0 ] && [ "$(value timer "$peer_line")" -gt 0 ] && [ "$(value process "$peer_line")" -gt 0 ]
 verdict "the timer and processes put items at the same time: the items of each producer arrive in order, without a gap"
 
 # The queue must have counted each refused put. The peer prints the number of its own. Those of module_a are:
 # - one for each line of $FULL.
 # - up to two more: when the peer has detached, module_a puts two items for the next peer. $for_next of them had room.
 fresh_run
-peer="ticker_peer: queue=to_peer"
-owner="step=drain ctx=c0 queue=to_peer"
+peer_line="ticker_peer: queue=to_peer"
+owner_line="step=drain ctx=c0 queue=to_peer"
 for_next=$(value n "module_a: d2d: .* step=enqueue")
-[ "$(value taken "$owner")" = "$(value taken "$peer")" ] &&
-	[ "$(value put "$owner")" = $(($(value put "$peer") + $(total enqueue to_peer))) ] &&
-	[ "$(value refused "$owner")" = $(($(value refused "$peer") + $(wc -l <"$FULL") + 2 - for_next)) ] &&
-	[ "$(value refused "$peer")" -gt 0 ] &&
-	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
+[ "$(value taken "$owner_line")" = "$(value taken "$peer_line")" ] &&
+	[ "$(value put "$owner_line")" = $(($(value put "$peer_line") + $(total enqueue to_peer))) ] &&
+	[ "$(value refused "$owner_line")" = $(($(value refused "$peer_line") + $(wc -l <"$FULL") + 2 - for_next)) ] &&
+	[ "$(value refused "$peer_line")" -gt 0 ] &&
+	[ "$(value put "$owner_line")" = $(($(value taken "$owner_line") + $(value left "$owner_line"))) ]
 verdict "the queue to the peer is full at times: no item is lost, and each refused put is counted"
 
 fresh_run
-peer="ticker_peer: queue=to_owner"
-owner="step=drain ctx=c0 queue=to_owner"
-[ "$(value put "$owner")" = "$(value put "$peer")" ] &&
-	[ "$(value refused "$owner")" = "$(value refused "$peer")" ] &&
-	[ "$(value refused "$peer")" -gt 0 ] &&
-	[ "$(value taken "$owner")" = "$(total dequeue to_owner)" ] &&
-	[ "$(value put "$owner")" = $(($(value taken "$owner") + $(value left "$owner"))) ]
+peer_line="ticker_peer: queue=to_owner"
+owner_line="step=drain ctx=c0 queue=to_owner"
+[ "$(value put "$owner_line")" = "$(value put "$peer_line")" ] &&
+	[ "$(value refused "$owner_line")" = "$(value refused "$peer_line")" ] &&
+	[ "$(value refused "$peer_line")" -gt 0 ] &&
+	[ "$(value taken "$owner_line")" = "$(total dequeue to_owner)" ] &&
+	[ "$(value put "$owner_line")" = $(($(value taken "$owner_line") + $(value left "$owner_line"))) ]
 verdict "the queue to module_a is full at times: no item is lost, and each refused put is counted"
 ktap_finished

@@ -4,8 +4,8 @@
 # of a pended handshake. pause_calls keeps the thread there until unloading has begun to wait for it. So the result does
 # not depend on timing.
 
-# A call that is paused in an interrupt occupies its CPU. So the test pauses such calls on CPU 1, and everything that it
-# waits for runs on CPU 0:
+# A call that is paused in an interrupt occupies its CPU. So the test pauses such calls on CPU 1, and these run only on
+# CPU 0:
 # - The test itself, from its start. When a process unmaps memory, it waits until each CPU on which it has run answers
 #   an interrupt. If the test had ever run on CPU 1, it would wait for the paused call, which waits for the test.
 # - The workers of unbound work queues, and kthreadd, which creates such workers.
@@ -81,7 +81,7 @@ unloading_waits()
 	remover=$!
 	await waits_in "$remover" "$1" || return
 	shift
-	# The process may wait in the same function in an earlier step.
+	# The process may wait in FUNCTION in an earlier step, too.
 	grep -q '^paused_peer .* Unloading ' /proc/modules && await unloading_steps_are "$@"
 }
 

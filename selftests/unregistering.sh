@@ -14,7 +14,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 CONTROL=/sys/kernel/debug/d2d-unregistering
-OWNER=/sys/kernel/debug/d2d-module_a
+OWNER_FILES=/sys/kernel/debug/d2d-module_a
 # shellcheck disable=SC2086 # words
 [ $# -gt 0 ] || { set -f && set -- ${UNREGISTERING-} && set +f; }
 FILTER="${1:-*} ${2:-*} ${3:-*} ${4:-*}"
@@ -97,9 +97,9 @@ is_watching()
 watch()
 {
 	if [ "$1" = poll ]; then
-		./eventctl poll $OWNER/events/unregistering.one >"$NOTES.watched" &
+		./eventctl poll $OWNER_FILES/events/unregistering.one >"$NOTES.watched" &
 	else
-		cat $OWNER/events/unregistering.one >"$NOTES.watched" &
+		cat $OWNER_FILES/events/unregistering.one >"$NOTES.watched" &
 	fi
 	watcher=$!
 	await is_watching

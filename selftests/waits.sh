@@ -6,7 +6,7 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-OWNER=/sys/kernel/debug/d2d-module_a
+OWNER_FILES=/sys/kernel/debug/d2d-module_a
 
 # load_waiting WHERE WHAT - WHERE is operation, deferred (the work item that completes the handshake), work or thread.
 # WHAT is event, request or link (the end of the handshake)
@@ -20,7 +20,7 @@ one_waits()
 {
 	case $1 in
 	event) waits_for waiting_peer.own module_a ;;
-	request) grep ' phase=held ' "$OWNER/state/requests" | grep -qv ' code=0x222003 ' ;;
+	request) grep ' phase=held ' "$OWNER_FILES/state/requests" | grep -qv ' code=0x222003 ' ;;
 	esac
 }
 
