@@ -6,14 +6,14 @@
 #   old    the commit that shared/owner/recorded.h names; its modules are in /lib/d2d/old
 #   grown  a copy of this tree, in /lib/d2d/grown. Its owner has one more function, d2d_sum(), which its c_peer calls
 #
-# The growing pair has several versions. The peers of old with version 1.1 are not tested: since the commit of old,
-# version 1.0 has got one more operation. So the operations of version 1.1 have moved, and today's owners refuse those
-# peers.
+# The growing pair is a pair of the tests. Today its version 1.0 has one more operation than in old. This operation
+# precedes those of version 1.1, so today's owners refuse the peers of old with version 1.1. This program loads only the
+# peers of old with version 1.0.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# from TREE - lets load() find the modules of a tree
+# from TREE - makes load() take the modules of TREE
 from()
 {
 	D2D_MODULES=/lib/d2d/${1#today}
@@ -28,7 +28,7 @@ has_or_skips()
 	return 1
 }
 
-# fresh_owner_of TREE [MODULE] - reloads the owner of TREE: module_a, or c_owner, which has the same name
+# fresh_owner_of TREE [MODULE] - reloads an owner of TREE: module_a, or c_owner, whose name as an owner is module_a
 fresh_owner_of()
 {
 	unload_if_loaded c_peer module_b module_a c_owner

@@ -6,12 +6,12 @@
 #
 #   act "COMMAND[; COMMAND...]"
 #
-# The commands run in order, until one fails: act writes the errno to $NOTES, and fails. An example:
+# The commands run in order. If one fails, act skips the others, writes the errno to $NOTES, and fails. An example:
 #
 #   fresh alice bob
 #   act "on-dispatch bob answer; send r0 bob $CODE_ADD; wait r0; expect r0 output=42"
 #
-# fresh registers the actors alice and bob, and allocates alice's request r0. Its default input is 41.
+# fresh registers the actors alice and bob, and allocates alice's request r0. The input of `send` is 41 by default.
 #
 # NAME and TO are actors or, after `lookup`, drivers of other modules, such as module_a. rN is one of the requests r0 to
 # r7. CODE is a control code. The words after "Mistakes" make a call wrong: name=null passes NULL as the name.
@@ -34,19 +34,20 @@
 #                                    module. Then detach and unregister can act on NAME
 # What a driver's routines do
 #   on-dispatch NAME ACTION [TO [CODE]]
-#       answer                       completes the request with its input + 1 (default)
+#       answer                       completes the request; the output is the input + 1 (default)
 #       refuse                       completes it with -EPERM
 #       pend                         pends it
-#       pend-with-cancel             pends it, and asks the owner to call NAME's routine `cancelled`
+#       pend-with-cancel             does what set-cancel does (see below), and pends it
 #       forward                      forwards it to TO with CODE; without CODE, with the request's code
 #       forward-back                 as forward, and NAME wants the request back (see on-returned)
-#       pause                        answers; if the test has called pause (below), first waits for resume
+#       pause                        if the case has called pause() (below), waits for resume(); then answers
 #       answer-and-pause             answers; then waits as pause does
-#       ask                          sends TO another request and waits for it; then completes the first
+#       ask                          sends a new request to TO, waits for it, and completes the received request with
+#                                    the status of the new one
 #       omit-completion              returns 0 without completing the request
 #       bad-status                   completes it with the status 1
 #       complete-twice               completes it twice
-#       unregister, detach           tries this on itself, and completes the request with the errno of the refusal
+#       unregister, detach           tries this on NAME, and completes the request with the errno of the refusal
 #       read-too-much, write-too-much, write-bad-pointer
 #                                    tries to read or write one byte too many, or to write from a bad pointer; then
 #                                    completes the request with the errno of the refusal
@@ -55,18 +56,18 @@
 #       pend                         keeps it pending
 #       forward-again                forwards it to the same driver once more
 #       pause                        waits as pause of on-dispatch does; then does what pass-up does
-#       unregister                   tries to unregister itself
-#       unregister-oldest            tries to unregister the driver that was registered first
-#       wait-for-r0                  tries to wait for r0
+#       unregister, unregister-oldest, wait-for-r0
+#                                    tries to unregister NAME or the driver that was registered first, or to wait for
+#                                    r0; then does what pass-up does
 #   on-completed NAME ACTION         in NAME's completion routine
 #       keep                         keeps the request (default)
 #       free                         lets the owner free the request
-#       unregister                   tries to unregister itself
-#   errno-inside NAME                gives the errno, if any, of what a routine of NAME has tried: unregister,
-#                                    unregister-oldest, wait-for-r0, or the second completion of complete-twice
+#       unregister                   tries to unregister NAME
+#   errno-inside NAME                fails with the errno, if any, that a routine of NAME got from unregister,
+#                                    unregister-oldest or wait-for-r0, or for the second completion of complete-twice
 # The sender
 #   alloc rN NAME [in=BYTES] [out=BYTES]
-#                                    allocates a request of NAME, with room for input and output (8 bytes each).
+#                                    allocates a request of NAME, with room for input and output (default: 8 bytes).
 #                                    Mistakes: handle=null
 #   alloc-until-refused NAME         allocates requests until the owner refuses one. Frees them, and fails with the
 #                                    errno of the refusal
@@ -80,9 +81,10 @@
 #                                    sends and cancels the request TIMES times; TO must pend it each time
 #   wait rN [timeout=MS]             waits for the result, by default without a limit. Mistakes: result=null
 #   expect rN [status=S] [output=N] [ended=HOW]
-#                                    checks the result that a wait or the completion routine has stored: by default
-#                                    status 0 and no output. HOW is what must have ended the request: completed,
-#                                    cancelled, timed-out, left (the receiver has unregistered) or not-completed
+#                                    checks the result that a wait or the completion routine has stored. By default,
+#                                    it must have status 0 and no output. HOW is what must have ended the request:
+#                                    completed, cancelled, timed-out, left (the receiver has unregistered) or
+#                                    not-completed (see omit-completion)
 #   cancel rN, free rN
 #   read rN BYTES                    reads the output. Mistakes: buffer=null
 # The receiver; each command but complete-again acts on the oldest request that NAME has pended
@@ -94,8 +96,8 @@
 #   forward NAME TO [CODE [back]]    forwards the request; with "back", NAME wants it back
 
 # Control codes of the pair (d2d_pair.h). module_a and its peers complete a request with CODE_ADD at once: the output is
-# the input plus 1. They pend a request with CODE_PEND, whose input is a key. A request with CODE_COMPLETE, whose
-# input (in=16) begins with this key, makes them complete both. An actor ignores the code.
+# the input plus 1. They pend a request with CODE_PEND, whose input is a key. If they get a request with CODE_COMPLETE,
+# whose input (in=16) begins with this key, they complete both requests. An actor ignores the code.
 CODE_ADD=0x222004
 CODE_PEND=0x222008
 CODE_COMPLETE=0x22200c
@@ -138,8 +140,8 @@ fresh()
 }
 
 # pause PLACE - makes pause_calls pause calls inside the drivers of the modules actor, forgetful, stranger and
-# paused_peer. PLACE is an execution context (task, softirq or hardirq) or, to pause a driver that is about to complete
-# its handshake, handshake
+# paused_peer. PLACE is the execution context of these calls (task, softirq or hardirq). With PLACE handshake, a driver
+# pauses before it completes its handshake
 pause()
 {
 	echo "$1" >"$PAUSES/pause"

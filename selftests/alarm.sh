@@ -1,21 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # The pair of examples/alarm, a port of windows/alarm and windows/kmdf. The sleeper sends requests to the alarm, and
-# processes make ioctl calls of /dev/alarm. The alarm completes each of them when it is due. The drivers must print what
-# the Windows drivers print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper).
+# processes make ioctl calls of /dev/alarm. The alarm completes each request and call when it is due. The drivers must
+# print what the Windows drivers print (spec/alarm.expected). Each driver exists in Rust and in C (c_alarm, c_sleeper).
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# A write of MILLISECONDS makes the sleeper send a request that is due after this time, and wait for it
-SLEEP=/dev/sleeper
 HOUR=3600000
 # The ioctl command of /dev/alarm
 WAIT=0xc0086101
 
+# nap MILLISECONDS - makes the sleeper send a request that is due after this time, and wait for it
 nap()
 {
-	write_to "$SLEEP" "$1"
+	write_to /dev/sleeper "$1"
 }
 
 fresh_sleeper()
@@ -24,7 +23,8 @@ fresh_sleeper()
 	reset_trace
 }
 
-# nap_times_out - succeeds if the sleeper's wait for a request times out. Reloads the sleeper before and after the wait
+# nap_times_out - reloads the sleeper with a short limit; succeeds if the sleeper's wait for a request times out. Then
+# reloads the sleeper with the long limit
 nap_times_out()
 {
 	unload "$sleeper" && load "$sleeper" limit=50 && fails ETIMEDOUT nap "$HOUR" && unload "$sleeper" && load "$sleeper" limit=30000
@@ -47,7 +47,7 @@ unload_both_and_count()
 }
 
 # make_call MILLISECONDS [COMMAND] - makes an ioctl call that is due after this time. Prints the answer: how many
-# requests and calls the alarm has completed before. Fails without the device, so that the shell creates no file
+# requests and calls the alarm has completed before. Fails if the device is missing: the shell would create a file
 make_call()
 {
 	[ -c /dev/alarm ] && ./one_call ioctl "${2-$WAIT}" "$1" <>/dev/alarm 2>"$NOTES"
@@ -63,7 +63,8 @@ asleep()
 	[ "$(cat "/proc/$1/comm")" = one_call ] && grep -q '^State:.S' "/proc/$1/status"
 }
 
-# begin_call MILLISECONDS - makes an ioctl call that is due after this time, and sleeps there, in the process $caller
+# begin_call MILLISECONDS - starts the process $caller, whose ioctl call is due after this time. Returns when the
+# process sleeps in the call
 begin_call()
 {
 	[ -c /dev/alarm ] || return
@@ -91,8 +92,8 @@ end_calls()
 	callers=
 }
 
-# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm; succeeds if it has completed COMPLETED requests and
-# calls, and has dropped CANCELLED ones
+# unload_alarm_and_count COMPLETED CANCELLED - unloads the alarm. Succeeds if the alarm has completed this many requests
+# and calls, and if this many were cancelled
 unload_alarm_and_count()
 {
 	unload "$alarm" && [ "$(logged alarm rang) $(logged alarm cancelled)" = "$1 $2" ]
@@ -103,20 +104,20 @@ one_request_is_pending()
 	[ "$(wc -l </sys/kernel/debug/d2d-alarm/state/requests)" = 1 ]
 }
 
-# lines_of_both_drivers - leaves out those of the alarm's work item, because the Windows drivers print no such lines
+# lines_of_both_drivers - leaves out the lines of the alarm's work item, which the Windows drivers do not print
 lines_of_both_drivers()
 {
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - makes the calls of the line "as_port alarm" of qemu/windows-example.sh, without the first three
+# as_in_windows - plays the steps "as_port alarm" of qemu/windows-example.sh, from `alarm!0` to the last `sleeper=1`
 as_in_windows()
 {
 	fails EINVAL make_call 0 && make_call 1 >/dev/null && make_call 20 >/dev/null && begin_calls 2 "$HOUR" &&
 		nap_times_out && kill "$caller" && ! wait "$caller" && nap_times_out && end_calls && nap 1
 }
 
-# fresh_repeating EVERY - reloads the alarm and the sleeper in Rust, which sends a request that is due in EVERY
+# fresh_repeating EVERY - reloads the alarm, and the sleeper in Rust. The sleeper sends a request that is due in EVERY
 # milliseconds. When the request is completed, the sleeper's completion routine sends it again
 fresh_repeating()
 {

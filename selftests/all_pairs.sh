@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# All pairs run together, in each combination of owners and peers in Rust and in C. Each round loads all modules in one
-# random order, and unloads them in another. For any two modules M and N that do not need each other, some round loads M
-# before N, and some round loads N before M. The same holds for unloading.
+# Pairs run together, with owners and peers in Rust and in C. Each round loads all modules in one random order, and
+# unloads them in another. For any two modules M and N that do not need each other, some round loads M before N, and
+# some round loads N before M. The same holds for unloading.
 #
 # Most modules have "traffic": a process that makes the module exchange calls, items and requests with the other side.
 # The modules exchange while the test loads and unloads other modules.
@@ -18,7 +18,7 @@ DEBUG=/sys/kernel/debug
 work=$(mktemp -d)
 trap 'rm -rf "$NOTES" "$work"' EXIT
 
-# Each line is a module, and the modules that it needs
+# Each line is a module, and the modules that it needs. MIDDLE is middle or c_middle, BRIDGE is bridge or c_bridge
 MODULES='module_a -
 module_b module_a
 c_peer module_a
@@ -49,8 +49,8 @@ torture_owner torture_peer0'
 # unloading.
 #
 # A "precedence" is two modules, M before N. It is possible unless M needs N. For each round, this function makes 30
-# random orders of loading, and chooses the one with the most precedences that the earlier rounds lack. It makes the
-# order of unloading in the same way, and prints it backwards. Fails if no round has some possible precedence
+# random orders of loading, and chooses the one with the most precedences that the earlier rounds lack. It chooses the
+# order of unloading in the same way, but prints it backwards. Fails if a possible precedence is in no round
 orders()
 {
 	echo "$MODULES" | awk -v rounds="$ROUNDS" -v seed="$SEED" '
@@ -75,7 +75,7 @@ orders()
 		}
 	}
 
-	# Counts the precedences of an order that "had" lacks. If "keep" is 1, adds them.
+	# Counts the precedences of an order that "had" lacks. If "keep" is 1, adds them to "had".
 	function count_new(order, had, keep,	i, j, count) {
 		for (i = 1; i < n; i++)
 			for (j = i + 1; j <= n; j++)
@@ -95,7 +95,7 @@ orders()
 		return 0
 	}
 
-	# Chooses an order for each round. Returns the number of missing precedences.
+	# Chooses an order for each round. Returns the number of possible precedences that no round has.
 	function choose(lines,	round, try, most, now, order, best, had, i, j, missing) {
 		for (round = 1; round <= rounds; round++) {
 			most = -1
@@ -153,7 +153,7 @@ exchange()
 	case $1 in
 	sensor) device=consumer ;;
 	c_lender) device=lender ;;
-	# The torture needs another number for each run.
+	# Each run of the torture needs a number of its own.
 	torture_owner) device=$1 text="run 0 $2 $SEED 100 15" ;;
 	torture_peer0) device=$1 text="run $((1000000 + $2)) $SEED 100 15" ;;
 	*) device=$1 ;;
@@ -185,7 +185,7 @@ begin_traffic()
 	case $1 in
 	# These modules take part in the traffic of others.
 	consumer | middle | c_middle | bridge | c_bridge | junction) ;;
-	# lower1 sends requests to the middle, and c_middle serves none.
+	# lower1 sends requests to the middle, but c_middle serves no requests.
 	lower1) loaded c_middle || run_traffic lower1 ;;
 	# torture_owner has no events for its traffic before torture_peer0 attaches.
 	torture_owner) ;;
@@ -194,7 +194,7 @@ begin_traffic()
 	esac
 }
 
-# end_traffic MODULE - ends the process, after all exchanges that give_work has asked for
+# end_traffic MODULE - ends the module's traffic, after all exchanges that give_work has asked for
 end_traffic()
 {
 	[ -p "$work/$1" ] || return 0
@@ -217,7 +217,7 @@ give_work()
 	done
 }
 
-# are_apart - succeeds if the state of each owner names its own drivers, and no others
+# are_apart - succeeds if the state of each owner in debugfs names its own drivers, and no others
 are_apart()
 {
 	while read -r owner peers; do
@@ -357,8 +357,8 @@ numbers()
 
 # counted - succeeds if the drivers of two pairs have counted what the traffic should have done. In an exchange,
 # - the sensor takes 16 samples, and the consumer collects them;
-# - borrower puts 256 values into the ring of c_lender, 64 in each execution context and in a worker;
-# - c_borrower puts ten values, and ten more when it is loaded.
+# - borrower puts 256 values into the ring of c_lender: 64 each in a process, a worker, softirq and hardirq;
+# - c_borrower puts ten values, as it also does when it is loaded.
 # c_lender must have taken all values, and must print the same counts as the borrowers.
 counted()
 {

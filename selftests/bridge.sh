@@ -20,7 +20,7 @@ fresh_owners()
 }
 
 # fresh_exercises [PARAM=VALUE...] - begins the exercises of both owners, in the processes $first and $second. Each
-# calls an operation of c_bridge, which waits for an event that nobody sets
+# exercise calls an operation of c_bridge, and this operation waits for an event that nobody sets
 fresh_exercises()
 {
 	fresh_owners c_bridge waits=1 "$@"
@@ -35,7 +35,7 @@ operations_wait()
 	await waits_for c_bridge.never module_a && await waits_for c_bridge.never other_a
 }
 
-# passes OWNER OTHER - succeeds if the exercise of OWNER has passed calls and items to the owner OTHER, and back
+# passes OWNER OTHER - succeeds if calls and items of OWNER's exercise have passed to the owner OTHER, and back
 passes()
 {
 	in_each_place "$1" 'op-call to=peer op=bounce' && in_each_place "$2" 'op-call to=peer op=bounce' &&
@@ -48,7 +48,7 @@ refused_by()
 	trace | sed -nE "s/^(.*[] ])?([a-z_]+): d2d: .*step=refuse reason=$1 .*/\2/p" | sort | xargs
 }
 
-# depends MODULE - prints the modules that modprobe loads before this one
+# depends MODULE - prints the modules that MODULE.ko names as its dependencies
 depends()
 {
 	find_module "$1" && tr '\0' '\n' <"$path" | sed -n 's/^depends=//p' | tr ',' '\n' | sort | xargs
@@ -101,7 +101,7 @@ verdict "a module registers twice with one owner, under the same name: ENOTUNIQ,
 
 # In each case, loading the bridge fails while code of one role waits for an event that nobody sets. Each line is WAITS
 # STEP ERRNO PARAMETER CASE. WAITS and STEP are the bridge's parameters "waits" and "fails". If STEP is "nothing", the
-# handshake fails. PARAMETER is a parameter of other_a
+# handshake times out. PARAMETER is a parameter of other_a
 while read -r waits step errno parameter case; do
 	fresh_owners
 	unload other_a && load other_a "$parameter" && fails "$errno" load bridge "waits=$waits" "fails=$step" && ! loaded bridge &&

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# An owner in C (peers/c_owner.c). It registers under the name module_a, so the peers of module_a can attach to it.
+# An owner in C (peers/c_owner.c). It exports the table of module_a, so the peers of module_a can attach to it.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -25,7 +25,7 @@ fresh_peers()
 	done
 }
 
-# all_exercise PEER... - the owner and these peers exercise at the same time, five rounds each
+# all_exercise PEER... - exercises the owner and these peers at the same time, five rounds each
 all_exercise()
 {
 	pids=
@@ -48,8 +48,8 @@ both_update()
 		traced "$1: d2d: .* step=update"
 }
 
-# updates_are_exact - succeeds if the shared data has counted each update of all_exercise with one peer. In each of the
-# five rounds, the owner makes one update. The peer makes four: in the process, a worker, softirq and hardirq
+# updates_are_exact - after all_exercise with one peer, succeeds if the shared data has counted each update. In each of
+# the five rounds, the owner makes one update. The peer makes four: in a process, a worker, softirq and hardirq
 updates_are_exact()
 {
 	[ "$(trace | sed -n "s/.*step=update ctx=c0 value=//p" | sort -n | xargs)" = "$(seq $((5 * (1 + 4))) | xargs)" ]
@@ -80,7 +80,7 @@ faults()
 	EOT
 }
 
-# The faults of bad_peer that the owner refuses; the reason is the fault's name. Each line is FAULT ERRNO
+# The faults of bad_peer that the owner refuses with the fault's name as the reason. Each line is FAULT ERRNO
 peer_faults()
 {
 	cat <<-EOT

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # A chain: module_a at the top, middle (peers/middle.rs), and the bottoms lower1 and lower2. The middle passes on calls
-# and items in both directions, and requests with the control code ADD upwards. peers/peers.mk makes the bottoms from
-# module_b. c_middle does in C what middle does, except for requests; its name as an owner is "middle".
+# and items in both directions. It passes requests with the control code ADD to the top. peers/peers.mk makes the
+# bottoms from module_b. c_middle does in C what middle does, but serves no requests; its name as an owner is "middle".
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -152,8 +152,8 @@ unload_all
 load module_a && load middle waits=dispatch-for-request && await is_set middle.held module_a && unload middle && nothing_left_of middle && owner_is_idle
 verdict "the middle is unloaded while a dispatch routine of the owner's role waits until a request that the peer's role holds is cancelled"
 
-# Loading the middle fails while one of its threads waits for an event of the top. Each line is WAITS STEP ERRNO CASE.
-# WAITS and STEP are the middle's parameters "waits" and "fails"
+# Loading the middle fails while a thread of the middle waits for an event of the top. Each line is WAITS STEP ERRNO
+# CASE. WAITS and STEP are the middle's parameters "waits" and "fails"
 while read -r waits step errno case; do
 	fresh_trace
 	unload_all

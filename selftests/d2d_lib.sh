@@ -2,8 +2,8 @@
 # shellcheck shell=sh
 # The functions that the test programs share. A program changes to its own directory, and then sources this file.
 #
-# "Succeeds if CONDITION" also means: otherwise the function fails. The errno of a failed call, or what a check has
-# found, goes to the file $NOTES, which verdict() prints if the case fails.
+# A function that "succeeds if CONDITION" fails otherwise. The errno of a failed call, or what a check has found, is in
+# the file $NOTES. If the case fails, verdict() prints this file.
 #
 # A case begins with a line `fresh...`, and ends with a line `verdict "NAME"`. The function `fresh...` sets up the state
 # that the case needs, whatever modules are loaded. So each case can be run alone (`make test CASE=PROGRAM:NAME`). In
@@ -13,7 +13,7 @@
 #   fails EBUSY load module_b && only_refusal_is module_a no-free-context
 #   verdict "the only context is in use: module_b gets EBUSY"
 
-# The kernel's KTAP helpers. In the source tree, the Makefile sets KSFT_HELPERS.
+# The kernel's KTAP helpers: a copy in an installed collection, otherwise the file that the Makefile names
 for helpers in ../kselftest/ktap_helpers.sh "${KSFT_HELPERS-}"; do
 	# shellcheck source=/dev/null
 	[ -f "$helpers" ] && . "$helpers" && break
@@ -23,11 +23,11 @@ done
 # shellcheck source=/dev/null
 . ./errnos
 
-# The program's exit status; empty before the case of D2D_CASE has been reported
+# With D2D_CASE: the program's exit status. Empty until the selected case has been reported
 outcome=''
 
-# runs_case NAME - succeeds if the program must run this case. Ends the program at the first case after the selected
-# one, and not before, because the lines in between clean up
+# runs_case NAME - succeeds if the program must run this case. If the selected case has been reported, ends the program:
+# only now, because the lines after that case clean up
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -84,7 +84,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
-			# With D2D_LIST, a case that begins with `fresh` does not come here.
+			# runs_case() lists and skips each case that begins with `fresh`: this one does not.
 			[ "${3-}" = SKIP ] || echo "not alone: $2"
 			return
 		fi
@@ -95,7 +95,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	}
 fi
 
-# In milliseconds. On a busy machine, a worker may complete a handshake seconds late
+# An owner's `timeout` in milliseconds. On a busy machine, a worker may complete a handshake seconds late
 # shellcheck disable=SC2034 # a variable of the test programs
 LONG_TIMEOUT=60000
 TRACE_START="d2d selftest: the trace starts"
@@ -107,7 +107,7 @@ module_path()
 	find_module "$1" && echo "$path"
 }
 
-# find_module NAME - sets $path to the path of NAME.ko. If $D2D_MODULES is set, looks only there
+# find_module NAME - sets $path to the path of NAME.ko, or to nothing. If $D2D_MODULES is set, looks only there
 find_module()
 {
 	for dir in ${D2D_MODULES:-test_modules .. ../.. ../examples /lib/d2d}; do
@@ -118,8 +118,8 @@ find_module()
 	[ -z "${D2D_MODULES-}" ] && path=$(modinfo -n "$1" 2>/dev/null)
 }
 
-# words MODULE PARAM - prints words for the numbers 0, 1 and so on of this parameter. `module!` of the kernel crate has
-# no parameters that are words. The module's source says what each number does
+# words MODULE PARAM - prints the words for the values 0, 1 and so on of this parameter. The module itself takes only
+# numbers, because it is in Rust: `module!` of the kernel crate has no other parameters
 words()
 {
 	case $1.$2 in
@@ -197,7 +197,7 @@ loaded()
 	[ -d "/sys/module/$1" ]
 }
 
-# unload_all - unloads the modules below, peers before owners. A case that loads another module unloads it itself
+# unload_all - unloads the modules below, peers before owners. A case that loads a module not listed here must unload it
 unload_all()
 {
 	for name in d2d_kunit torture_peer0 event_faults forgetful_torture forgetful_middle forgetful_lender forgetful_junction forgetful stranger torture_owner skew_older skew_newer relay_peer hostile_peer handle_kinds rebinds_core rebinds_kernel actor unregistering bad_peer pointers arrivals c_peer handle_peer ticker_peer paused_peer waiting_peer device_peer history_peer greeter_peer guest_peer pause_calls loud_sensor c_sensor sensor consumer listener c_listener metronome c_metronome tuner recorder sampler sleeper c_sleeper alarm c_alarm growing_v1_0 growing_v1_1 growing_v1_2 growing_c growing_c_v1_1 growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1 borrower c_borrower lender c_lender junction_peer junction bridge c_bridge twice other_b other_a lower1 lower2 middle c_middle module_b module_a bad_owner unloading_owner c_owner owner_appended owner_major owner_signature; do
@@ -205,10 +205,10 @@ unload_all()
 	done
 }
 
-# reset_trace - begins a new trace: log_lines() leaves out what precedes this marker
+# reset_trace - begins a new trace: writes a marker to the kernel log. log_lines() leaves out what precedes the marker
 reset_trace()
 {
-	# Move the log away, because reading a long one for each case is slow.
+	# Move the old lines to the file $D2D_LOG: reading a long log for each case is slow.
 	[ -z "${D2D_LOG-}" ] || dmesg -c >>"$D2D_LOG"
 	echo "$TRACE_START" >/dev/kmsg
 }
@@ -251,7 +251,7 @@ printed()
 	log_lines "($1): " | awk -v regex="($1): " '!/: d2d: / && match($0, regex) { print substr($0, RSTART) }'
 }
 
-# only_refusal_is DRIVER REASON [ERRNO] - succeeds if the trace has exactly this refusal
+# only_refusal_is DRIVER REASON [ERRNO] - succeeds if this is the only refusal in the trace
 only_refusal_is()
 {
 	trace | awk -v driver="$1: d2d: " -v reason="step=refuse reason=$2 errno=${3:+-$(number "$3") }" '
@@ -259,8 +259,8 @@ only_refusal_is()
 		END { exit !(refusals == 1 && right) }'
 }
 
-# exercise MODULE [ROUNDS] - makes a driver exchange items, calls and requests with the other side, in each execution
-# context. Fails without the device, so that the shell creates no file of its name
+# exercise MODULE [ROUNDS] - makes the module's driver exchange items, calls and requests with the other side, in each
+# execution context. Fails if the module's device is missing: the shell would create a file of that name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"
@@ -284,6 +284,7 @@ event_has()
 	read -r line 2>/dev/null <"/sys/kernel/debug/d2d-$2/events/$1" && [ "${line#* "$3" }" != "$line" ]
 }
 
+# waits_for EVENT OWNER - succeeds if exactly one thread waits for the event
 waits_for()
 {
 	event_has "$1" "$2" waiters=1
@@ -325,7 +326,7 @@ all_succeed()
 	return "$all"
 }
 
-# set_up - skips the program if it cannot run here, and unloads all modules
+# set_up - skips the program if it cannot run here. Otherwise, mounts debugfs, and unloads all modules
 set_up()
 {
 	ktap_print_header
@@ -356,9 +357,8 @@ verdict()
 	ktap_test_fail "$1"
 }
 
-# skips_leak NAME WHY - on a kernel with kmemleak, skips the case NAME and succeeds. The case leaks memory on purpose,
-# so kmemleak's report makes the run fail. qemu/tests/harness.sh selects such cases by D2D_CASE and expects this
-# failure, so a selected case is not skipped
+# skips_leak NAME WHY - the case NAME leaks memory on purpose, so a run with kmemleak would fail. With kmemleak, skips
+# the case and succeeds, unless D2D_CASE selects the case: qemu/tests/harness.sh then expects the run to fail
 skips_leak()
 {
 	[ -e /sys/kernel/debug/kmemleak ] || return

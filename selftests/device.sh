@@ -25,7 +25,7 @@ fresh_no_device()
 	reset_trace
 }
 
-# refused VARIANT ERRNO REASON - succeeds if device_peer is refused, and the kernel prints no warning
+# refused VARIANT ERRNO REASON - succeeds if loading device_peer fails with one refusal and without a kernel warning
 refused()
 {
 	fails "$2" load device_peer variant="$1" && [ ! -e "$DEV" ] && only_refusal_is device_peer "$3" "$2" &&
@@ -62,7 +62,8 @@ keeps_the_module()
 	unload device_peer && [ ! -e "$DEV" ]
 }
 
-# cannot_open_while_loading - succeeds if a process cannot open the device while loading device_peer fails, 20 times
+# cannot_open_while_loading - loads device_peer 20 times; each time, loading fails after the driver has made its device.
+# Succeeds if a process could never open the device meanwhile
 cannot_open_while_loading()
 {
 	(while [ ! -e "$NOTES.stop" ]; do ./devctl open "$DEV" 2>/dev/null && echo opened >"$NOTES.opened"; done) &

@@ -5,8 +5,8 @@
 #
 #   event_act MODULE COMMAND
 #
-# The errno goes to $NOTES. Each driver has slots of its own for handles of events; SLOT is the number of a slot.
-# In this example the owner creates an event in slot 0. The peer opens the event in slot 5, and waits for it:
+# If the command fails, its errno goes to $NOTES. Each driver has slots of its own for handles of events; SLOT is the
+# number of a slot. In this example, the owner creates an event in slot 0. The peer opens it in slot 5, and waits:
 #
 #   event_act torture_owner create 0 ready synchronization
 #   event_act torture_peer0 open 5 ready synchronization
@@ -25,9 +25,9 @@
 #   wait any|all SLOT... [in=PLACE] [timeout=MS] [interruptible]
 #                                    waits, by default without a limit; with interruptible, a signal ends the wait
 #   on-set SLOT worker|softirq|timer|thread RAN [HOLD]
-#                                    makes a job the handler of the event: a work item, a timer (in hard interrupt)
-#                                    or a thread. Each run sets the event in the slot RAN, and waits for the event
-#                                    in the slot HOLD
+#                                    makes a job the handler of the event: a work item (in a worker or in softirq), a
+#                                    timer (in hardirq) or a thread. Each run sets the event in the slot RAN, and then
+#                                    waits for the event in the slot HOLD, if there is one
 #   no-on-set SLOT                   removes the handler
 #   doorbell SLOT                    makes the event the doorbell of the queue that the driver takes from
 #   no-doorbell                      removes this doorbell

@@ -30,7 +30,8 @@ driver()
 	[ "$1" = owner ] && echo "$OWNER" || echo "$PEER"
 }
 
-# field NAME KEY - prints the value of KEY. Reads one line only: a second read waits until the event is set
+# field NAME KEY - prints the value of KEY in the event's file. Reads one line only: a second read waits until the event
+# is set
 field()
 {
 	read -r line 2>/dev/null <"$EVENTS/$1" || return
@@ -62,10 +63,10 @@ driver_in_background()
 
 # The faults of event_faults. Each line is FAULT ERRNO REASON: loading the module fails with ERRNO, because the owner
 # refuses a call for REASON. With REASON "none", the owner refuses no call:
-# - timeout: nobody sets the event.
+# - timeout: the module waits for an event that nobody sets.
 # - ring-when-closed: the module rings a doorbell by a stale handle, which the owner ignores.
 # - not-closed: the module leaves its event open.
-# With the last two faults, event_faults itself makes its init fail, with ENOTRECOVERABLE
+# With ring-when-closed and not-closed, no call fails. So the module's init itself returns ENOTRECOVERABLE
 faults()
 {
 	cat <<-EOF
@@ -307,7 +308,7 @@ fresh_events three
 refuses EINVAL event-twice peer wait all 10 11 10
 verdict "event-twice: a wait for the same event twice: EINVAL"
 
-# fresh_crowd - 64 threads of the peer wait for an event, in the processes $pids
+# fresh_crowd - makes 64 threads of the peer wait for one event, in the processes $pids
 fresh_crowd()
 {
 	fresh_events three
@@ -455,7 +456,7 @@ await_runs()
 # sets `armed` in task context, a worker, softirq and hardirq. Succeeds if the job runs once for each set, and `armed`
 # is in STATE after that:
 # - reset: `armed` is a synchronization event, which the job takes.
-# - set: `armed` is a notification event, already set when it gets a job. So each job must also run at that moment
+# - set: `armed` is a notification event, and already set. So each job must also run when it becomes the handler
 runs_for_each_set()
 {
 	[ "$1" = reset ] || "$setter" set 0 || return
@@ -523,7 +524,8 @@ peer create 0 bell synchronization && peer create 1 ran notification && peer on-
 	owner put 5 in=hardirq && await_runs 1 && peer query 0 is=reset && owner put 3 && peer take 8 && owner put 1 in=softirq && await_runs 2
 verdict "a doorbell has a job: the job runs when items arrive on the empty queue"
 
-# fresh_c_handler [PARAM=VALUE...] - loads c_handler, whose event `c-armed` has a handler. The owner opens it in slot 0
+# fresh_c_handler [PARAM=VALUE...] - loads c_handler; its event `c-armed` has a handler. The owner opens `c-armed` in
+# slot 0
 fresh_c_handler()
 {
 	fresh_events

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Out of memory. This program loads, uses and unloads modules again and again. Each time, another allocation of the
-# modules fails. A system call that fails must fail with ENOMEM and one line in the log, and leak nothing. Needs a
-# kernel with failslab and its stack filter.
+# modules fails. If a system call then fails, it must fail with ENOMEM, add one line to the log, and leak nothing. Needs
+# a kernel with failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -85,8 +85,8 @@ sweep()
 
 set_up_failslab 34
 
-# The items of a queue are in chunks. failslab can make the allocation of a chunk of at most two pages fail. With a
-# capacity of 200 items, the last chunk of a queue is so small.
+# The items of a queue are in chunks. failslab cannot make an allocation of more than two pages fail. With a capacity of
+# 200 items, the last chunk of a queue is small enough.
 a=$(module_path module_a)
 sweep "loading module_a" 20 unloaded load "$a" contexts=2 capacity=200
 sweep "unloading module_a" 0 unloaded unload "$a"
@@ -102,7 +102,7 @@ sweep "unloading module_b" 0 owner unload "$b"
 sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" \
 	"$(in_numbers waiting_peer waits_in=thread)"
 
-# The first d2d_request_alloc() also allocates records. Lookup and send allocate nothing.
+# LEAST is 2, because the first d2d_request_alloc() also allocates records. Lookup and send allocate nothing.
 sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
 sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \

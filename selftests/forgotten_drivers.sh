@@ -26,12 +26,14 @@ load_and_unload()
 	fi
 }
 
+# names REASON - prints the drivers in the refusals with this reason
 names()
 {
 	trace | sed -n "s/.*step=refuse reason=$1 errno=-[0-9]* name=//p" | sort | xargs
 }
 
-# expelled - succeeds if the owner has removed both drivers of $FORGETFUL, and called no routine of theirs afterwards
+# expelled - succeeds if the owner has removed both drivers of $FORGETFUL, and has called none of their routines since
+# the module's init failed or its exit ran
 expelled()
 {
 	[ "$(names module-gone)" = "forgetful forgetful_too" ] && [ "$(trace | grep -c 'step=unregister name=forgetful')" = 2 ] &&
@@ -55,8 +57,8 @@ unloading()
 	grep -q "^$1 .* Unloading " /proc/modules
 }
 
-# fresh_stranger PARAM=VALUE - loads module_a with this parameter and without a peer, and stranger without a registered
-# driver
+# fresh_stranger PARAM=VALUE - loads module_a, with this parameter, and the module stranger. No peer is attached, and no
+# driver of stranger is registered
 fresh_stranger()
 {
 	unload_if_loaded forgetful bad_peer paused_peer actor module_b torture_peer0 torture_owner
@@ -91,8 +93,9 @@ inside_forgetful()
 }
 
 # Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: drivers know the owner as NAME.
-# PEER is another peer, which the owner calls when DEVICE is written. With most owners, a pended handshake takes 5 s, so
-# only c_owner has the state "handshake". c_middle and c_lender pend no requests, so they lack "sent"
+# PEER is another peer, which the owner calls when DEVICE is written. Only c_owner has the state "handshake", because it
+# has a parameter for the timeout: with the others, a pended handshake takes 5 s. c_middle and c_lender pend no requests,
+# so they lack "sent"
 other_owners()
 {
 	cat <<-EOT
@@ -168,9 +171,9 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# The library must not dispatch a queued request to a module that is being unloaded. If the sender cannot sleep, a work
-# item of the request dispatches it. Here r0's work item has dispatched r0 to bob, who has completed r0 but pauses
-# inside his dispatch routine. So r0 stays queued when alice sends it to forgetful. The library must call forgetful's
+# The library must not dispatch a queued request to a module that is being unloaded. If the sender cannot sleep, the
+# request's only work item dispatches the request. Here bob has completed r0, but pauses inside his dispatch routine. So
+# r0's work item is busy, and r0 stays queued when alice sends it to forgetful. The library must call forgetful's
 # dispatch routine only for r1, which alice has sent in task context.
 fresh_actor
 load forgetful forgets=registered at=exit &&
@@ -191,8 +194,8 @@ act "unregister bob; free r0; free r1"
 [ "$ended" = 0 ] && another_works && [ "$(trace | grep -c 'forgetful: d2d: .*step=dispatch')" = 1 ]
 verdict "a module is unloaded with a request queued for a worker: the sender gets ECANCELED, and the request is not dispatched"
 
-# By a forged handle, the module actor unregisters the driver of paused_peer, which is in Rust. Meanwhile paused_peer is
-# unloaded
+# The module actor unregisters the driver of paused_peer, a module in Rust, by a forged handle. Meanwhile the kernel
+# unloads paused_peer
 name="a module is unloaded while another one unregisters the first module's driver: unloading waits until the driver is unregistered"
 if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does not free what its routines use"; then
 	fresh_actor
@@ -214,8 +217,8 @@ if ! skips_leak "$name" "d2d_unregister() refuses paused_peer, which then does n
 	verdict "$name"
 fi
 
-# From here to the cases of other_owners, forgetful registers a driver whose routines are in the module "stranger". This
-# module imports no symbol of the owner, so the kernel can unload the owner first.
+# From here to the cases of other_owners, forgetful registers a driver whose routines are in the module stranger.
+# stranger imports no symbol of the owner, so the kernel can unload the owner first.
 fresh_stranger timeout=100
 load forgetful forgets=stranger && unload forgetful && [ -e "$OWNER/events/strange" ] && ! trace | grep step=refuse
 verdict "a module registers a driver of a second module, and the first module is unloaded: the driver stays"

@@ -130,7 +130,7 @@ act "lookup relay_peer; on-dispatch bob forward-back relay_peer; send r0 bob $CO
 	steps_are alice:build-request alice:call-driver bob:dispatch bob:call-driver relay_peer:dispatch \
 		relay_peer:call-driver module_b:dispatch module_b:complete relay_peer:completion \
 		relay_peer:complete bob:completion alice:completion
-verdict "bob forwards a request to relay_peer, which forwards it to module_b: both get it back"
+verdict "bob forwards a request to relay_peer, which forwards it to module_b: relay_peer and then bob get it back"
 
 fresh_relay handle_peer pend
 act "lookup relay_peer; alloc r1 alice" && act_pends "send r0 relay_peer $CODE_ADD trace" && got_back relay_peer 0 1 &&

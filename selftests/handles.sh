@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A function accepts only handles of the kind that it needs. handle_kinds passes handles of each kind to all functions.
+# An exported function accepts only handles of the kind that it needs. handle_kinds passes handles of the other kinds.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

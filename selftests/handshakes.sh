@@ -8,6 +8,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
+# A timeout that is longer than any case, in milliseconds
 LONG=600000
 ROUNDS=100
 # The errno that the process of attach_in_background() gets
@@ -25,8 +26,8 @@ context_is()
 }
 
 # via COMPLETION - prints the field via= of the line step=completion after a pended handshake: how the owner has learned
-# of its end. asked=return: completion=0 asks the owner to learn when its call of the driver returns. The handshake is
-# then pending, so the owner waits
+# of its end. asked=return: with completion=0, the owner waits only if the handshake is pending when `dispatch` has
+# returned, as here
 via()
 {
 	case $1 in
@@ -43,7 +44,7 @@ fresh_alice()
 		act "register alice; on-dispatch alice pend"
 }
 
-# attach_times_out COMPLETION - attaches alice. With completion=1, d2d_attach() does not wait for her handshake
+# attach_times_out COMPLETION - attaches alice. With completion=1, d2d_attach() does not wait for the timeout
 attach_times_out()
 {
 	if [ "$1" = 1 ]; then
@@ -53,7 +54,7 @@ attach_times_out()
 	fi
 }
 
-# timed_out COMPLETION - waits for the timeout; succeeds if the trace has no other refusal or completion
+# timed_out COMPLETION - waits until the handshake times out; succeeds if the trace has no other refusal or completion
 timed_out()
 {
 	await context_is abandoned && await owner_knows "$1" &&
@@ -85,8 +86,8 @@ attach_in_background()
 	await context_is attaching
 }
 
-# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got ERRNO, or EINPROGRESS with
-# COMPLETION 1. If the handshake was not pended, COMPLETION is "any"
+# background_attach_fails COMPLETION ERRNO - succeeds if the process $attaching got EINPROGRESS (with COMPLETION 1) or
+# ERRNO (else). If the handshake was not pended, COMPLETION is "any"
 background_attach_fails()
 {
 	! wait "$attaching" && read -r noted <"$ATTACH_ERRNO" &&
@@ -96,15 +97,15 @@ background_attach_fails()
 		esac
 }
 
-# one_is_held - succeeds if a driver holds a request that is not a handshake (0x222003)
+# one_is_held - succeeds if a driver holds a request other than a handshake (code 0x222003)
 one_is_held()
 {
 	grep " phase=held " /sys/kernel/debug/d2d-module_a/state/requests | grep -qv " code=0x222003 "
 }
 
-# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. She detaches later in each round: at first
-# before her handshake times out, at last after that. If her dispatch routine takes longer than the timeout,
-# d2d_attach() gets ETIMEDOUT
+# attach_and_detach_repeatedly - alice attaches and detaches $ROUNDS times. In each round, she waits longer before she
+# detaches: at first, her handshake has not timed out yet; at last, it has. If her dispatch routine takes longer than
+# the timeout, d2d_attach() gets ETIMEDOUT
 attach_and_detach_repeatedly()
 {
 	./one_call race $ROUNDS "$ACTOR" "attach alice" "detach alice" "$EINPROGRESS" "$ETIMEDOUT" 2>"$NOTES"
@@ -139,7 +140,7 @@ for completion in 0 1 2; do
 	verdict "completion=$completion: the driver completes its handshake with an errno: d2d_complete() succeeds, and the context is free"
 	unload_all
 
-	# Alice does not pend this handshake, so the process $attaching gets ECANCELED.
+	# Alice does not pend this handshake. So the process $attaching gets ECANCELED, even with completion=1.
 	fresh_alice $completion $LONG && act "register bob; on-dispatch bob pend; on-dispatch alice ask bob" &&
 		attach_in_background && await one_is_held && act "detach alice; unregister alice" &&
 		background_attach_fails any "$ECANCELED" && act "unregister bob" && module_b_can_attach && owner_unloads

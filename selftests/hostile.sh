@@ -6,8 +6,8 @@ cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
 
-# misuse NUMBER - fails if the library accepts what it must refuse. The function control in
-# misbehaving/hostile/hostile_peer.rs lists the misuses
+# misuse NUMBER - fails if the library accepts what it must refuse. `control` in misbehaving/hostile/hostile_peer.rs
+# lists the misuses
 misuse()
 {
 	write_to /dev/hostile_peer "$1"
