@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Test: a peer of two owners, module_a and other_a. It passes calls and items from each owner to the other one. Until
-//! the library has joined the two roles, each role answers the calls itself.
+//! the library has joined the two roles, each role answers its owner's calls itself.
 
 #![forbid(unsafe_code)]
 
@@ -38,7 +38,7 @@ d2d_roles::module_of_two_owners! {
     params: {
         waits: u32 {
             default: 0,
-            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: a thread that uses both roles, until such a request is cancelled. 7: a thread of the second role, for an event of this role; dropping the role's value `Resources` waits for the thread. Nobody sets the events",
+            description: "What waits until the library ends the wait. 0: nothing. 1: a thread of each role, for an event of the other role. 2: a thread that uses both roles, for an event. 3: a thread that the second role starts before the roles are joined, for an event of the first role. 4: the function `deferred` of the second role, for an event of the first role. 5: a thread of the second role, until a request that the first role holds is cancelled. 6: as 5, but a thread that uses both roles. 7: a thread of the second role, for an event of this role; dropping the role's value `Resources` waits for the thread. Nobody sets the events",
         },
         fails: u32 {
             default: 0,
@@ -79,7 +79,8 @@ impl Drop for Resources {
 }
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
-/// other role, and `$other` its field in [`Bridge`]. `$more` has what only this role defines of `Driver`.
+/// other role, and `$other` its field in [`Bridge`]. `$more` has the items of `Driver` that
+/// only this role defines.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*
@@ -89,7 +90,8 @@ macro_rules! role {
         }
 
         impl $Role {
-            /// Returns only when the thread runs. So the library does not stop the thread before the thread waits.
+            /// Starts a thread that calls `wait`. Returns when the thread runs: before that, the library could stop the
+            /// thread, and nothing would wait.
             fn wait_in_thread(
                 driver: &$library::driver::DriverRef<Self>,
                 wait: impl Fn() -> Result + Send + Sync + 'static,
@@ -119,7 +121,7 @@ macro_rules! role {
                 $pair::NOTE.put(&link.outgoing(), &note)
             }
 
-            /// Exchanges items with this role's owner, and passes the owner's notes to `put`.
+            /// Calls the owner's `drain`, takes the owner's items, and passes the notes to `put`.
             fn drain(
                 driver: &$library::driver::DriverRef<Self>,
                 put: impl FnMut(u64) -> Result,
@@ -129,7 +131,7 @@ macro_rules! role {
                 Self::take(link, put)
             }
 
-            /// If `put` fails, the rest of the batch is lost. Returns the number of items.
+            /// Passes all notes to `put`. If `put` fails, the rest of the batch is lost. Returns the number of items.
             fn take(
                 link: &$library::link::PeerLink<$pair::DemoPair>,
                 mut put: impl FnMut(u64) -> Result,
@@ -319,8 +321,8 @@ fn wait_for_first() -> Result {
 /// Sends a request from the first role to itself. The role keeps the request pending. Then this function sets the event
 /// `bridge.held`, and waits until the request is cancelled.
 ///
-/// The library calls `cancelled` only if the role has called `tell_if_cancelled` before the cancel. So the test unloads
-/// the module only after `bridge.held` has been set.
+/// The library calls `cancelled` only if the role has called `tell_if_cancelled` before the cancellation. So the test
+/// unloads the module only after `bridge.held` has been set.
 fn wait_until_cancelled(first: &first::driver::DriverRef<First>) -> Result {
     let held = first.create_event(c"bridge.held", first::event::Kind::Notification, false)?;
     let sender = first.sender();
@@ -338,7 +340,7 @@ struct Bridge {
     second: second::driver::DriverRef<Second>,
     /// The thread of [`make_waiting_thread`], which the operation `bounce` starts.
     waiting_thread: Option<first::job::Thread>,
-    /// Threads that use this value now.
+    /// How many threads of [`make_waiting_thread`] use this value now.
     users: Atomic<u32>,
 }
 
@@ -389,7 +391,7 @@ impl Drop for Bridge {
     }
 }
 
-/// The thread uses the bridge until the drivers leave, and then calls the second owner.
+/// Makes a thread that uses the bridge. It waits until the drivers leave, and then calls the second owner.
 fn make_waiting_thread(
     first: &first::driver::DriverRef<First>,
     wait: impl Fn() -> Result + Send + Sync + 'static,

@@ -44,24 +44,24 @@ module_param(bare, bool, 0);
 MODULE_PARM_DESC(bare, "Whether each routine that may be NULL is NULL");
 static bool keeps;
 module_param(keeps, bool, 0);
-MODULE_PARM_DESC(keeps, "Whether the owner keeps a redeemed item until the peer is detached");
+MODULE_PARM_DESC(keeps, "Whether the owner keeps one redeemed item until the peer is detached");
 static char *fault = "none";
 module_param(fault, charp, 0);
 MODULE_PARM_DESC(fault, "What the owner does wrong, in its init or, with \"live\", in each write to its device");
 
 /* The handle of the owner's driver object */
 static d2d_handle self;
-/* By number. prepare() stores each pointer before drivers can register. */
+/* All contexts, by number. prepare() stores each pointer before drivers can register. */
 static struct d2d_context *all[MAX_CONTEXTS];
 static atomic_t attachments;
 /* With "keeps": the handle of the item that the owner keeps, or 0 */
 static d2d_handle kept;
-/* Not initialized by D2D_OPS_INIT() */
+/* A bad operations table: D2D_OPS_INIT() has not initialized it. */
 static const struct d2d_ops zeroed;
 
 #define trace(step, ...)	d2d_trace(D2D_RECORD(NAME, step, 0, ##__VA_ARGS__))
 
-/* Returns the number of notes. Any context. */
+/* Takes all items from the peer, and returns the number of notes. Any context. */
 static u32 take_all(struct d2d_context *context)
 {
 	struct d2d_queue *queue = &context->to_owner;
@@ -152,8 +152,8 @@ static struct {
 static DEFINE_SPINLOCK(pended_lock);
 
 /*
- * Removes the request with the handle @request or, if @request is 0, with @key. Returns its handle,
- * or 0 if there is none.
+ * Takes a request from pended[]: the one with the handle @request or, if @request is 0, one with
+ * @key. Returns its handle, or 0 if none matches.
  */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
@@ -170,8 +170,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * If the request is cancelled after d2d_request_set_cancel(), c_owner_cancelled() waits for the
- * lock. Then it finds the request.
+ * If the request is cancelled right after d2d_request_set_cancel(), c_owner_cancelled() waits for
+ * the lock, and then finds the stored request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -306,7 +306,7 @@ static void detached(void *this, struct d2d_context *context)
 	pr_info("left ctx=%u attachments=%u\n", context->id, atomic_read(&attachments));
 }
 
-/* Checks the sum of both sides' updates. Any context. */
+/* Counts an update. The counts of both sides must add up to the total. Any context. */
 static int update(struct d2d_context *context)
 {
 	unsigned long flags = d2d_data_lock(context);

@@ -44,8 +44,8 @@ static struct d2d_pair_owner_ops owner = {
 };
 
 /*
- * Adds the numbers of the notes to @sum, and returns how many notes there were. d2d_queue_expect()
- * refuses all other items. Any context.
+ * Takes all items. Adds the values of the notes to @sum, and returns the number of notes.
+ * d2d_queue_expect() refuses all other items. Any context.
  */
 static u32 take_all(u64 *sum)
 {
@@ -164,8 +164,8 @@ static struct pended {
 static DEFINE_SPINLOCK(pended_lock);
 
 /*
- * Removes the request with the handle @request or, if @request is 0, with @key. Returns its handle,
- * or 0 if there is none.
+ * Takes a request from pended[]: the one with the handle @request or, if @request is 0, one with
+ * @key. Returns its handle, or 0 if none matches.
  */
 static d2d_handle take_pended(d2d_handle request, u64 key)
 {
@@ -184,8 +184,8 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 }
 
 /*
- * If the request is cancelled after d2d_request_set_cancel(), c_peer_cancelled() waits for the
- * lock. Then it finds the request.
+ * If the request is cancelled right after d2d_request_set_cancel(), c_peer_cancelled() waits for
+ * the lock, and then finds the stored request.
  */
 static int pend(d2d_handle request, u64 key)
 {
@@ -227,7 +227,7 @@ static int serve_pend(const struct d2d_request *request)
 		return err;
 	if (request->output_len < sizeof(key))
 		return -EMSGSIZE;
-	/* Once the request is pended, another thread may complete it. */
+	/* Last: as soon as pend() has stored the request, another thread may complete it. */
 	return pend(request->handle, key) ?: -D2D_STATUS_PENDING;
 }
 
@@ -243,12 +243,12 @@ static int serve_complete(const struct d2d_request *request)
 	other = take_pended(0, complete.key);
 	if (!other)
 		return -ENOENT;
-	/* The request is no longer on the list: complete it even if writing the output fails. */
+	/* The request is no longer in pended[], so complete it even if writing the output fails. */
 	err = d2d_request_write(other, &complete.value, sizeof(complete.value));
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
 }
 
-/* Created once the driver is attached */
+/* Events. c_peer_init() creates them after it has attached the driver. */
 static d2d_handle notice, turn;
 
 static int serve_signal(void)
@@ -267,8 +267,8 @@ static int serve_signal(void)
 }
 
 /*
- * Any context, because of D2D_DISPATCH_ATOMIC. Either completes the request and returns the same
- * status, or returns -D2D_STATUS_PENDING.
+ * Any context, because of D2D_DISPATCH_ATOMIC. Either completes the request and returns its status,
+ * or returns -D2D_STATUS_PENDING.
  */
 static int dispatch(void *this, const struct d2d_request *request)
 {
@@ -312,7 +312,7 @@ static void c_peer_cancelled(void *this, d2d_handle request)
 	take_pended(request, 0);
 }
 
-/* Both requests are allocated in process context, and sent again in each execution context. */
+/* run_rounds() allocates both requests. exercise() sends them in each execution context. */
 struct round {
 	d2d_handle call;	/* module_a completes it at once */
 	d2d_handle pend;	/* module_a keeps it pending */
@@ -322,7 +322,7 @@ struct round {
 	u64 value;		/* pend's last output */
 };
 
-/* The return value keeps the request, to be sent again. Any context. */
+/* The return value keeps the request allocated: exercise() sends it again. Any context. */
 static int c_peer_completed(void *this, d2d_handle request, const struct d2d_result *result)
 {
 	struct round *round = (void *)(uintptr_t)result->tag;
@@ -403,7 +403,7 @@ static int send_requests(struct round *round)
 	return round->status == -ECANCELED ? 0 : -EBADMSG;
 }
 
-/* Checks the sum of both sides' updates. Any context. */
+/* Counts an update. The counts of both sides must add up to the total. Any context. */
 static int update(void)
 {
 	unsigned long flags = d2d_data_lock(context);
@@ -417,8 +417,8 @@ static int update(void)
 }
 
 /*
- * Plays a round, in any context. module_a's drain takes the note, and puts an answer. Its bounce
- * calls this driver back.
+ * Plays a round, in any context. module_a's drain takes this driver's note, and puts an answer.
+ * module_a's bounce calls this driver back.
  */
 static int exercise(struct round *round)
 {
@@ -491,7 +491,8 @@ static int run_in_timer(struct round *round, enum hrtimer_mode mode)
 }
 
 /*
- * When c_peer_completed() was called as often as round->pend was sent, the requests can be freed.
+ * Waits until c_peer_completed() was called as often as round->pend was sent. Then the caller can
+ * free the requests.
  */
 static void end_round(struct round *round)
 {

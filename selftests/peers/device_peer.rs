@@ -105,13 +105,16 @@ const ADD: u32 = _IOWR::<u64>(KIND, 0);
 const PEND: u32 = _IO(KIND, 1);
 /// Pends a call. The process gets the answer later, by `read`.
 const SUBMIT: u32 = _IO(KIND, 2);
+/// Completes the oldest pending call with the argument.
 const COMPLETE: u32 = _IO(KIND, 3);
 /// Starts a timer, which completes the oldest pending call with 7 in hard interrupt.
 const COMPLETE_LATER: u32 = _IO(KIND, 4);
 /// Drops the pending calls, and returns how many were cancelled.
-const CANCELLED: u32 = _IO(KIND, 5);
+const DROP: u32 = _IO(KIND, 5);
 const REMOVE: u32 = _IO(KIND, 6);
+/// Fails with the argument as the errno.
 const FAIL: u32 = _IO(KIND, 7);
+/// Returns the argument.
 const RETURN: u32 = _IO(KIND, 8);
 /// The number of pending calls, including cancelled ones.
 const PENDING: u32 = _IO(KIND, 9);
@@ -124,6 +127,7 @@ const LEAK: u32 = _IO(KIND, 12);
 /// Waits until each leaked job has run once more.
 const RUN_ON: u32 = _IO(KIND, 13);
 
+/// The number of leaked jobs.
 const LEAKED: usize = 7;
 
 struct DevicePeer {
@@ -135,19 +139,19 @@ struct DevicePeer {
 }
 
 impl DevicePeer {
-    /// Fails with `EBUSY` if 8 calls are stored already.
+    /// Stores a pending call. Fails with `EBUSY` if 8 calls are stored already.
     fn keep(&self, pended: Pended<u32>) -> Result {
         let mut list = self.pended.lock();
         list.push_within_capacity(pended).map_err(|_| EBUSY)
     }
 
-    /// Any context.
+    /// Completes the oldest pending call. Any context.
     fn complete(&self, answer: u32) -> Result {
         let oldest = self.pended.lock().remove(0).map_err(|_| ENOENT)?;
         oldest.complete(answer).map_err(|_| ECANCELED)
     }
 
-    /// Returns how many of the calls were cancelled.
+    /// Drops all pending calls, and returns how many were cancelled.
     fn drop_pended(&self) -> u32 {
         let mut cancelled = 0;
         loop {
@@ -199,7 +203,7 @@ impl device::File for Opened {
 
     fn read(&self, _driver: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
         if to.len() == 3 {
-            // The library must return 0 bytes, although a longer writer replaces its own.
+            // The process must get 0 bytes, although this function replaces the library's writer by a longer one.
             *to = UserSlice::new(UserPtr::from_addr(0), usize::MAX).writer();
             return Ok(());
         }
@@ -256,7 +260,7 @@ impl device::File for Opened {
                 let timer = driver.timer.as_ref().ok_or(ENODEV)?;
                 timer.start(Delta::from_millis(1)).map(|()| 0)
             }
-            CANCELLED => Ok(driver.drop_pended()),
+            DROP => Ok(driver.drop_pended()),
             REMOVE => driver.device.as_ref().ok_or(ENODEV)?.remove().map(|()| 0),
             FAIL => Err(Error::from_errno(-(argument.value() as i32))),
             RETURN => Ok(argument.value() as u32),
@@ -287,7 +291,7 @@ impl device::File for Opened {
     }
 }
 
-/// The library must stop the leaked jobs. Otherwise they run after the module is unloaded.
+/// The library must stop the leaked jobs, so that they do not run after the module is unloaded.
 fn leak(driver: &DriverRef<DevicePeer>, call: &Call<'_>) -> Result {
     let mut jobs = 0..LEAKED;
     for context in [TimerContext::HardIrq, TimerContext::SoftIrq] {
@@ -341,7 +345,7 @@ impl Driver for DevicePeer {
             .capability(CAP_SYS_ADMIN),
     );
 
-    // The library must take the bytes of the command that this function does not read.
+    // This function reads one byte of the command. The library must skip the others.
     fn control(_driver: &DriverRef<Self>, reader: &mut UserSliceReader) -> Result {
         reader.read::<u8>().map(drop)
     }
@@ -372,7 +376,7 @@ impl Driver for DevicePeer {
             _ => settings,
         };
         let timer = driver.timer(TimerContext::HardIrq, |driver, _timer| {
-            // If `complete` fails, the test notices that the call is not completed.
+            // If `complete` fails, no call is completed, and the test notices that.
             let _ = driver.complete(7);
         })?;
         driver.timer.populate(timer);

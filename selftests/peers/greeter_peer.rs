@@ -34,7 +34,7 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// In milliseconds.
+/// The time limit of the request, in milliseconds.
 const PATIENCE: u32 = 30_000;
 
 struct Greeter;

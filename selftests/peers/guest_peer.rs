@@ -40,7 +40,7 @@ struct Guest;
 
 impl Driver for Guest {
     type Pair = DemoPair;
-    /// Keeps the event open. So the greeter finds the event set, even if the greeter is loaded later.
+    /// While the event is open, it stays set. So a greeter that is loaded later finds the event set.
     type Resources = Event;
 
     fn new() -> Result<Self> {

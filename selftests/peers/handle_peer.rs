@@ -63,8 +63,8 @@ struct HandlePeer {
 }
 
 impl HandlePeer {
-    /// Stores the handle of an item. If there is no room, redeems the handle at once. Returns `false` if there is no
-    /// item.
+    /// Takes an item, and stores its handle. If there is no room, redeems the handle at once. Returns `false` if the
+    /// queue is empty.
     fn store(&self, link: &PeerLink<DemoPair>) -> Result<bool> {
         let Some(handle) = link.incoming().take_handle() else {
             return Ok(false);
@@ -90,7 +90,7 @@ impl HandlePeer {
         Ok(sum)
     }
 
-    /// Reads and releases the item. After that, the handle must be stale.
+    /// Redeems a handle, and reads and releases the item. After that, the handle must be stale.
     fn redeem(link: &PeerLink<DemoPair>, number: u64) -> Result<Note> {
         let items = link.incoming().redeem(ItemHandle::from_raw(number))?;
         let note = items.iter().find_map(|item| item.read::<Note>());
@@ -101,7 +101,7 @@ impl HandlePeer {
         }
     }
 
-    /// Returns the number of items. Any context.
+    /// Empties the queue, and returns the number of items. Any context.
     fn store_all(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = 0;
         while self.store(link)? {
@@ -110,7 +110,7 @@ impl HandlePeer {
         Ok(taken)
     }
 
-    /// Plays a round. The peer's operation `drain` stores handles, too.
+    /// Plays a round. This peer's operation `drain` stores handles for the next round, too.
     fn exercise(&self, link: &PeerLink<DemoPair>) -> Result {
         let sum = self.redeem_all(link)?;
         NOTE.put(&link.outgoing(), &sum)?;

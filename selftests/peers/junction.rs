@@ -69,7 +69,7 @@ const CONTROL: u32 = 3;
 
 const CONTROL_DEVICE: Settings = Settings::new(c"junction");
 
-/// Calls `ping` of a peer below. If none is attached, returns what a peer returns.
+/// Calls `ping` of a peer below. If no peer is attached, returns what a peer would return.
 fn below(value: u32) -> Result<u32> {
     OWNER
         .contexts(|contexts| {
@@ -87,8 +87,8 @@ macro_rules! role {
         struct $Role;
 
         impl $Role {
-            /// Starts a thread of the owner's role that waits for an event of this role. Returns only when the thread
-            /// runs. So the library does not stop the thread before the thread waits.
+            /// Starts a thread of the owner's role that waits for an event of this role. Returns when the thread runs:
+            /// before that, the library could stop the thread, and nothing would wait.
             fn start_waiting_thread(
                 contexts: &Contexts<'_, AsOwner>,
                 driver: &$library::driver::DriverRef<Self>,

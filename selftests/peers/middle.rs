@@ -78,7 +78,7 @@ d2d_roles::module_in_two_roles! {
         },
         waits: u32 {
             default: 0,
-            description: "Which thread waits until the library ends the wait. 0: none. 1: a thread of the owner's role, for an event of the peer's role that nobody sets. 2: a thread of the peer's role that uses the contexts of the owner's role, for such an event. 3: a thread of the owner's role, until a request that the peer's role holds is cancelled. 4: a thread of the peer's role that uses the contexts of the owner's role, until such a request is cancelled. 5: a thread of the peer's role inside the owner's function `dispatch`, until such a request is cancelled",
+            description: "Which thread waits until the library ends the wait. 0: none. 1: a thread of the owner's role, for an event of the peer's role that nobody sets. 2: as 1, but a thread of the peer's role that uses the contexts of the owner's role. 3: a thread of the owner's role, until a request that the peer's role holds is cancelled. 4: as 3, but a thread of the peer's role that uses the contexts of the owner's role. 5: as 3, but a thread of the peer's role inside the owner's function `dispatch`",
         },
         fails: u32 {
             default: 0,
@@ -109,8 +109,8 @@ struct AsPeer {
     cancellation: Arc<Completion>,
 }
 
-/// [`AsPeer::requests`] has references to the driver's events. Dropping this value, before the library detaches the
-/// driver, drops these references.
+/// [`AsPeer::requests`] has references to the driver's events. The library drops this value before it detaches the
+/// driver, and `drop` drops the references.
 struct Resources(DriverRef<AsPeer>);
 
 impl Drop for Resources {
@@ -163,7 +163,7 @@ impl Driver for AsPeer {
     }
 }
 
-/// Returns `None` if no peer is attached.
+/// Calls `f` for a peer below. Returns `None` if no peer is attached.
 fn below<R>(
     f: impl FnOnce(&OwnerLink<owner_pair::DemoPair>, PeerCall<'_, owner_pair::DemoPair>) -> R,
 ) -> Option<R> {
@@ -200,7 +200,7 @@ impl peer_pair::PeerOps for AsPeer {
     }
 }
 
-/// Fails if the queue to module_a is full; then the rest of the batch is lost. Returns the number of taken items.
+/// Fails if the queue `to` is full; then the rest of the batch is lost. Returns the number of taken items.
 fn move_up(from: &Queue<'_>, to: &d2d_peer::queue::Queue<'_>) -> Result<u32> {
     let mut moved = 0;
     loop {
@@ -250,8 +250,7 @@ impl Above {
         })
     }
 
-    /// module_a completes this request at once. If it does not, this function cancels and frees the request. Any
-    /// context.
+    /// Sends module_a a request. If module_a does not complete it at once, cancels and frees the request. Any context.
     fn add(&self, value: u64) -> Result<u64> {
         let packet = self.packets.lock().pop().ok_or(EBUSY)?;
         let (packet, answer) =
@@ -302,8 +301,8 @@ impl d2d_roles::TwoRoles for AsOwner {
 /// Sends a request from the peer's role to itself. The role keeps the request pending. Then this function sets the
 /// event `middle.held`, and waits until the request is cancelled.
 ///
-/// The library calls `cancelled` only if the role has called `tell_if_cancelled` before the cancel. So the test unloads
-/// the module only after `middle.held` has been set.
+/// The library calls `cancelled` only if the role has called `tell_if_cancelled` before the cancellation. So the test
+/// unloads the module only after `middle.held` has been set.
 fn wait_until_cancelled(peer: &DriverRef<AsPeer>) -> Result {
     let held = peer.create_event(c"middle.held", Kind::Notification, false)?;
     let sender = peer.sender();
@@ -324,7 +323,8 @@ fn send_to_owner(owner: &Sender) -> Result {
     sent.map(drop).map_err(|refused| refused.error)
 }
 
-/// Returns only when the thread runs. So the library does not stop the thread before the thread waits.
+/// Starts the thread of `waits`. Returns when the thread runs: before that, the library could stop the thread, and
+/// nothing would wait.
 fn start_waiting_thread(contexts: &Contexts<'_, AsOwner>, peer: &DriverRef<AsPeer>) -> Result {
     let waits = module_parameters::waits.value();
     if waits == 0 {

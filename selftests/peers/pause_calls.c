@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: keeps calls inside a test peer until the test resumes them. While the kernel unloads the
- * peer, no process can open a device of the peer. So this code is a module of its own, and the test
- * resumes the calls by its parameters.
+ * Test: keeps calls inside a test peer until the test resumes them by the parameter "pause". This
+ * code is a module of its own, because no process can open a device of the peer while the kernel
+ * unloads the peer.
  */
 #include <linux/atomic.h>
 #include <linux/jiffies.h>
@@ -16,9 +16,9 @@
 #include "pause_calls.h"
 
 /*
- * How long a call is paused at most: in a task, and in an interrupt. SLEEP_SECONDS is less than the
- * timeout of the hung task detector. SPIN_SECONDS is more than the timeouts of the lockup and RCU
- * stall detectors, so unload.sh raises these.
+ * How long a call is paused at most. In a task it sleeps, for less than the timeout of the hung
+ * task detector. In an interrupt it spins, for more than the timeouts of the lockup and RCU stall
+ * detectors, so unload.sh raises these timeouts.
  */
 #define SLEEP_SECONDS	100
 #define SPIN_SECONDS	50

@@ -4,7 +4,7 @@
 //! `drain`, in the dispatch routine or in the handshake.
 //!
 //! When the test resumes `drain`, the peer is detaching. `drain` then calls the owner's `bounce`, which tries to call
-//! this peer's `bounce`. This second call must fail; the trace shows the errno.
+//! this peer's `bounce`. The call of this peer must fail; the trace shows the errno.
 
 use d2d::{
     driver::{
@@ -48,7 +48,7 @@ d2d::module_peer! {
     params: {
         deferred: u32 {
             default: 0,
-            description: "When the peer completes the handshake. 0: at once. 1: when pause_calls resumes the handshake",
+            description: "Where the peer completes the handshake. 0: in `share`. 1: in `deferred`, in which pause_calls can pause it",
         },
     },
 }

@@ -45,7 +45,7 @@ $(eval $(call d2d-c-module,c_middle,$(addprefix selftests/peers/c_middle/,peer_r
 selftests/test_modules/c_middle-y += $(call d2d-c-owner-of,middle)
 CFLAGS_selftests/peers/c_middle/peer_role.o := $(d2d-peer-role-flags)
 
-# A chain: module_a, middle, and two copies of module_b: lower1 and lower2
+# A chain: module_a, middle, and the peers of middle: lower1 and lower2, two copies of module_b
 obj-m += selftests/test_modules/middle.o
 selftests/test_modules/middle-y := selftests/peers/middle.o shared/pair/d2d_pair.o shared/pair/d2d_pair_peer.o \
 				   $(call d2d-two-roles-of,middle)
@@ -65,6 +65,7 @@ $(obj)/selftests/peers/$1.o: $(obj)/selftests/peers/$1.rs
 endef
 $(foreach name,lower1 lower2,$(eval $(call d2d-lower,$(name),middle)))
 
+# bridge is a peer of two owners.
 d2d-bridge-crates := -L $(obj)/shared --extern d2d_peer --extern d2d_pair_peer --extern d2d_peer2 --extern d2d_pair_peer2 --extern d2d_roles
 d2d-bridge-needs := $(addprefix $(obj)/shared/,pair/d2d_pair_peer.o pair/d2d_pair_peer2.o roles/d2d_roles.o)
 obj-m += selftests/test_modules/bridge.o
@@ -91,7 +92,7 @@ RUSTFLAGS_selftests/peers/junction.o := $(d2d-bridge-crates) --extern d2d --exte
 $(obj)/selftests/peers/junction.o: $(obj)/shared/pair/d2d_pair.o $(d2d-bridge-needs)
 $(eval $(call d2d-lower,junction_peer,junction))
 
-# bridge in C
+# c_bridge: bridge in C
 $(eval $(call d2d-c-module,c_bridge,$(addprefix selftests/peers/c_bridge/,first.o second.o)))
 CFLAGS_selftests/peers/c_bridge/first.o := $(d2d-peer-role-flags)
 CFLAGS_selftests/peers/c_bridge/second.o := $(d2d-peer2-role-flags)
@@ -108,7 +109,7 @@ $(obj)/selftests/peers/c_sensor.o: $(obj)/examples/sensor/sensor_pair.h
 
 $(eval $(call d2d-c-module,unregistering,$(addprefix selftests/peers/unregistering/,unregistering.o requests.o events.o handshakes.o operations.o)))
 
-# Peers of module_a. The pair's declaration of each differs in one point from module_a's.
+# Peers of module_a. Each declares the pair with one difference from module_a's declaration.
 d2d-skews := older newer reordered signature payload event major build_id
 obj-m += $(d2d-skews:%=selftests/test_modules/skew_%.o)
 define d2d-skew
@@ -118,7 +119,7 @@ $(obj)/selftests/peers/skew/$1.o: $(obj)/shared/pair/d2d_pair.o
 endef
 $(foreach skew,$(d2d-skews),$(eval $(call d2d-skew,$(skew))))
 
-# A driver in C built with another d2d.h, in which a field of an item is wider. The static assertions are removed,
+# A driver in C built with another d2d.h, in which a field of an item is wider. sed also removes the static assertions,
 # because they refuse the wider field.
 $(eval $(call d2d-c-module,skew_core,selftests/peers/skew/core.o))
 CFLAGS_selftests/peers/skew/core.o := -I$(obj)/selftests/peers/skew
@@ -130,7 +131,7 @@ quiet_cmd_d2d_other_header = GEN     $@
 targets += selftests/peers/skew/other_d2d.h
 $(obj)/selftests/peers/skew/core.o: $(obj)/selftests/peers/skew/other_d2d.h
 
-# A peer in C that defines two tables of owners itself. One lacks functions, the other has another major version.
+# A peer in C that defines two tables of owners itself. One table lacks functions, the other has another major version.
 $(eval $(call d2d-c-module,skew_table,selftests/peers/skew/table.o))
 
 # Copies of c_owner with another table: one more function, another major version, or another signature of a function.
@@ -206,7 +207,7 @@ $(obj)/$(d2d-lending)/lending_pair.o: $(obj)/shared/d2d/d2d.o
 $(obj)/$(d2d-lending)/lending_pair.o: private modfile := $(obj)/$(d2d-lending)/lending_pair
 $(eval $(call d2d-header,$(d2d-lending)/lending_pair))
 
-# Loaded instead of lender, with the same table. It must come before lender, as c_middle before middle.
+# c_lender is loaded instead of lender, with the same table. It must come before lender, as c_middle before middle.
 $(eval $(call d2d-c-module,c_lender,$(d2d-lending)/c_lender.o))
 selftests/test_modules/c_lender-y += $(call d2d-c-owner-of,lender)
 CFLAGS_$(d2d-lending)/c_lender.o := -I$(obj)/$(d2d-lending)

@@ -7,7 +7,8 @@
 //! each producer's numbers must arrive in order and without a gap. When the module is unloaded, it prints its counters.
 //! The test compares them with the owner's counters.
 //!
-//! Writing N to `/dev/ticker_peer` makes N exchanges, and then more until the timer has ticked N times.
+//! Writing N to `/dev/ticker_peer` makes N exchanges ([`Ticker::exchange`]), and then more until the timer has also
+//! ticked N times.
 
 #![forbid(unsafe_code)]
 
@@ -129,7 +130,7 @@ impl Produced {
 struct Taken {
     items: u32,
     expected: [u32; 2],
-    /// Items with another number.
+    /// How many items had another number.
     disorder: u32,
 }
 
@@ -176,7 +177,7 @@ struct State {
 struct Ticker(Pin<KBox<State>>);
 
 impl Ticker {
-    /// Puts two items on each queue and takes only one, so the queues are full most of the time.
+    /// Puts two items on each queue, and takes one at most. So the queues are full most of the time.
     fn exchange(&self, link: &PeerLink<DemoPair>, producer: usize) {
         let lock = match producer {
             TIMER => &self.0.timer,
@@ -269,7 +270,7 @@ impl Driver for Ticker {
         )?))
     }
 
-    /// The library drops the timer's handle, which stops the timer, before it detaches the driver.
+    /// Before the library detaches the driver, it drops the timer's handle. This stops the timer.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error> {
         let clock = Arc::pin_init(
             try_pin_init!(Clock {

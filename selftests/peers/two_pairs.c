@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: two pairs of drivers exchange requests, each pair on a CPU of its own. The QEMU plugin of
- * qemu/cache-lines/ records which cache lines each CPU writes. The CPUs must not write a common
- * line, except in the last section, which tests the plugin.
- *
- * Both CPUs run the same sections, in the order that the plugin expects.
+ * Test: two pairs of drivers exchange requests, each pair on a CPU of its own. Both CPUs run the
+ * same *sections*, in the order that the QEMU plugin of qemu/cache-lines/ expects. The plugin
+ * records which cache lines each CPU writes in each section. The CPUs must not write a common line,
+ * except in the last section, which tests the plugin.
  */
 #include <linux/completion.h>
 #include <linux/irqflags.h>
@@ -16,12 +15,10 @@
 #include "d2d_table.h"
 
 #define PAIRS	2
-/*
- * The pairs allocate their requests alternately. So if the library lets small buffers share a cache
- * line, some line has buffers of both pairs.
- */
+/* Requests of each pair */
 #define REQUESTS	32
 
+/* How the receiver completes a request: with copies, in place, or only later */
 #define COPIED		D2D_CTL_CODE(0x800, D2D_METHOD_BUFFERED)
 #define IN_PLACE	D2D_CTL_CODE(0x801, D2D_METHOD_BUFFERED)
 #define LATER		D2D_CTL_CODE(0x802, D2D_METHOD_BUFFERED)
@@ -38,7 +35,7 @@ struct pair {
 
 static struct pair pairs[PAIRS];
 
-/* How often the threads have come to a section, in total */
+/* How often the threads have come to a section, in total. Written between sections only. */
 static atomic_t arrived __aligned(D2D_CACHE_LINE);
 
 /* Both CPUs write this line in the last section: the plugin must report it. */
@@ -47,8 +44,8 @@ static struct {
 } common __aligned(D2D_CACHE_LINE);
 
 /*
- * The marks for the plugin: xchg %bx, %bx and xchg %cx, %cx, which do nothing. They exist only on
- * x86-64. On another architecture, the test fails.
+ * The marks that tell the plugin where a section begins and ends: xchg %bx, %bx and xchg %cx, %cx,
+ * which do nothing. On another architecture there are no marks, and the test fails.
  */
 #ifdef CONFIG_X86_64
 #define BEGIN	".byte 0x66, 0x87, 0xdb"
@@ -205,6 +202,10 @@ static int run_pairs(void)
 		if (err)
 			return err;
 	}
+	/*
+	 * The pairs allocate their requests alternately. So if the library lets small buffers share
+	 * a cache line, some line has buffers of both pairs.
+	 */
 	for (number = 0; number < REQUESTS; number++) {
 		for (n = 0; n < PAIRS; n++) {
 			err = d2d_request_alloc(pairs[n].sender, sizeof(u64), sizeof(u64),

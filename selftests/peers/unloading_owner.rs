@@ -3,7 +3,7 @@
 //! Test: an owner that is unloaded while it is busy. [`Owner::ready`] sends two requests from the owner to itself, and
 //! starts a job:
 //!
-//! - in a worker of the library, the dispatch routine waits for the event `unloading.served`,
+//! - for the first request, the dispatch routine waits in a worker of the library for the event `unloading.served`,
 //! - the second request stays pending,
 //! - the job waits for the event `unloading.job`.
 //!
@@ -82,7 +82,7 @@ d2d_owner::module_owner! {
         },
         job: u32 {
             default: 0,
-            description: "The jobs. 0: a work item that waits. 1: a thread that waits. 2 to 5: a work item that waits and, in addition, 2: delayed work, 3: bottom-half work, 4: a timer in softirq, 5: all three, leaked",
+            description: "The jobs. 0: a work item that waits. 1: a thread that waits. 2: as 0, and delayed work. 3: as 0, and bottom-half work. 4: as 0, and a timer in softirq. 5: as 0, and the further jobs of 2, 3 and 4, leaked",
         },
         wait: u32 {
             default: 0,
@@ -98,13 +98,15 @@ const BOTTOM_HALF: u32 = 3;
 const SOFT_TIMER: u32 = 4;
 const LEAKED: u32 = 5;
 
-/// Completed after a wait for the event `unloading.served`.
+/// The dispatch routine waits for the event `unloading.served`, and then completes this request.
 const SERVE: ControlCode<(), u64> = ControlCode::new(0x8e0);
-/// Pended. Only the hook completes it.
+/// The dispatch routine pends this request. Only the hook completes it.
 const PEND: ControlCode<(), u64> = ControlCode::new(0x8e1);
 
+/// The output of the request [`PEND`].
 const PENDED: u64 = 7;
 
+/// The job that waits for the event `unloading.job`.
 #[pin_data]
 struct Job {
     event: Event,
@@ -143,7 +145,7 @@ impl Job {
     }
 }
 
-/// Counts the runs of a further job. When the library drops the job's routine, this value traces its count.
+/// Counts the runs of a further job. The library drops this value with the job's routine; `drop` traces the count.
 struct Runs {
     job: &'static str,
     count: Atomic<u32>,
@@ -171,7 +173,8 @@ impl Drop for Runs {
     }
 }
 
-/// Returns when the bottom-half work and the timer have run once. The delayed work is due so late that it never runs.
+/// Starts further jobs, and waits until the bottom-half work and the timer have run once. The delayed work is due so
+/// late that it never runs.
 fn start_further(contexts: &Contexts<'_, UnloadingOwner>) -> Result {
     let wanted = module_parameters::job.value();
     if [DELAYED, LEAKED].contains(&wanted) {
@@ -229,7 +232,8 @@ struct Inner {
 struct UnloadingOwner(Pin<KBox<Inner>>);
 
 impl UnloadingOwner {
-    /// Uses the owner's queues, requests and events, which must work until the hook has returned.
+    /// Ends the two waits and the pending request. The owner's queues, requests and events must work until the hook
+    /// has returned.
     fn end(&self, contexts: &Contexts<'_, Self>) -> Result {
         let mut guard = self.0.in_progress.lock();
         let in_progress = (*guard).as_mut().ok_or(ENODATA)?;

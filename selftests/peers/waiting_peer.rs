@@ -73,7 +73,7 @@ const EVENT: u32 = 0;
 const REQUEST: u32 = 1;
 const LINK: u32 = 2;
 
-/// Keeps the request [`PEND`] pending.
+/// The driver that receives the request [`PEND`], and keeps it pending.
 const OWNER: &CStr = c"module_a";
 
 struct Awaited {
@@ -97,7 +97,7 @@ struct Waiting {
     inner: Pin<KBox<Inner>>,
 }
 
-/// If no function has taken [`Awaited::handle`], `drop` does so. Otherwise the driver is never freed.
+/// If no function has taken [`Awaited::handle`], `drop` takes it: while it is stored, the driver is never freed.
 struct Resources(DriverRef<Waiting>);
 
 impl Drop for Resources {
@@ -134,7 +134,7 @@ impl Waiting {
         waited
     }
 
-    /// The test reads the result of the wait from the trace.
+    /// Starts the job that waits. The test reads the result of the wait from the trace.
     fn start_job(driver: &DriverRef<Self>) -> Result {
         match driver.waits_in {
             WORK => {

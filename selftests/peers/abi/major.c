@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Test: the table of an owner with another D2D_ABI_MAJOR. insmod must refuse the peers. */
+/* Test: the table of an owner with another D2D_ABI_MAJOR. The kernel must refuse the peers. */
 #include "d2d.h"
 
 #undef D2D_ABI_MAJOR

@@ -27,16 +27,16 @@ enum on_completed { KEEP, FREE, UNREGISTER_SENDER };
 
 struct actor {
 	struct d2d_driver object;
-	d2d_handle self;	/* 0 while not registered */
+	d2d_handle self;	/* 0: neither registered by this module nor forged */
 	d2d_handle target;	/* from d2d_lookup() */
 	enum on_dispatch on_dispatch;
 	enum on_returned on_returned;
 	enum on_completed on_completed;
 	struct actor *to;	/* the receiver, if this driver forwards or asks */
-	u32 code;	/* of what it forwards or asks; 0: forward with the same code */
+	u32 code;	/* of the request for `to`; 0: a forwarded request keeps its code */
 	d2d_handle pended[MOST_PENDED];	/* oldest first */
-	d2d_handle last;	/* the one last taken from `pended` */
-	int errno_inside;	/* of a call inside a routine */
+	d2d_handle last;	/* the request that was last taken from `pended` */
+	int errno_inside;	/* what a call inside a routine has returned */
 };
 
 struct request {

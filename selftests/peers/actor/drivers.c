@@ -130,7 +130,7 @@ int actor_lookup(char **line)
 	}
 }
 
-/* A driver's handle and its target differ only in the kind. Any driver can look up the target. */
+/* Any driver can look up a target. It differs from the handle of its driver only in the kind. */
 int actor_forge_handle(char **line)
 {
 	struct actor *actor = line_actor(line);

@@ -49,7 +49,7 @@ int forward_request(struct actor *actor, d2d_handle request, u32 code, bool back
 	return d2d_request_forward(request, &send);
 }
 
-/* @more: the bytes beyond the input or the output */
+/* Accesses the whole input or output, and @more bytes beyond its end. */
 static int access_buffer(const struct d2d_request *request, bool write, u32 more)
 {
 	u8 buffer[16] = {};
@@ -106,7 +106,7 @@ int actor_dispatch(void *self, const struct d2d_request *request)
 		d2d_pause_call();
 		return err;
 	case PEND_WITH_CANCEL:
-			/* The request is cancelled already: do not store its handle. */
+		/* If this call fails, the request is cancelled already: do not store its handle. */
 		if (d2d_request_set_cancel(handle))
 			return -D2D_STATUS_PENDING;
 		fallthrough;

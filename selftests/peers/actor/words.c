@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Cuts words off a command. An unknown word makes the write fail (line_is_misspelt). */
+/* Cuts words off a command. An unknown word sets line_is_misspelt, and do_write() fails. */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
@@ -82,7 +82,7 @@ struct actor *line_actor(char **line)
 	for (actor = actors; actor < actors + DRIVERS - 1 && actor->object.name[0]; actor++)
 		if (!strcmp(actor->object.name, name))
 			return actor;
-	/* In a full table, this is the last entry. Keep the name of a registered driver. */
+	/* If the table is full, this is its last entry. Do not rename a registered driver. */
 	if (!actor->self)
 		strscpy(actor->object.name, name);
 	return actor;

@@ -7,7 +7,7 @@
  *   ROLE(name)		the name of a function of the file itself (c_role.h)
  *   OTHER(name)	the name of a function of the other file
  *
- * In each file, the library's functions have another prefix (d2d-ROLE-role-flags in
+ * The build gives the library's functions a different prefix in each file (d2d-ROLE-role-flags in
  * shared/library.mk).
  */
 #ifndef C_BRIDGE_H
@@ -53,7 +53,7 @@ int other_drain(int (*put)(u64 note));
 /* Create the role's event, for which an operation of the other role waits (never.h). May sleep. */
 int role_prepare(void);
 int other_prepare(void);
-/* Wait for the role's event, if it exists and the caller may sleep. Any context. */
+/* Wait for the role's event, if it exists and the caller is a task. Any context. */
 void role_wait(void);
 void other_wait(void);
 int other_start(void);

@@ -22,8 +22,8 @@ void above_stop(void);
 
 /*
  * The owner's role (owner_role.c). Any context, between d2d_owner_start() and d2d_owner_stop().
- * While no peer is attached, below_put() puts the item for the next peer, and the others fail with
- * -ESHUTDOWN.
+ * While no peer is attached, below_put() puts the note for the next peer, and the other three
+ * functions fail with -ESHUTDOWN.
  */
 int below_ping(u32 value, u32 *result);
 int below_bounce(u32 hops, u32 *result);

@@ -124,7 +124,7 @@ static int dispatch(void *this, const struct d2d_request *request)
  * The operations in peer_role.c call below_*(). So the owner's role starts first and stops last.
  *
  * The operations in this file need the peer's role. They run only between init and exit, because
- * the peers of c_middle import its symbols.
+ * their callers import symbols of c_middle: the kernel loads them later and unloads them earlier.
  */
 static int __init c_middle_init(void)
 {

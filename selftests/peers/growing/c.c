@@ -94,7 +94,10 @@ static int check_requests(void)
 	return err;
 }
 
-/* Checks that the owner's "count" returns what this driver's "count" has returned to it. */
+/*
+ * The owner's "check" must find as many peers in the shared data as this driver. Its "count" must
+ * return what this driver's "count" has returned to it.
+ */
 static int check_operations(void)
 {
 	struct growing_round round = { .number = 7, .more = { 1, 2, 3 } };

@@ -5,7 +5,7 @@
 include!("growing_pair.rs");
 include!("growing_1_1.rs");
 
-/// `$shared_data`: the fields that this version appends to the shared data.
+/// Declares version 1.2. `$shared_data` has the fields that this version appends to the shared data.
 macro_rules! growing_pair_1_2 {
     (shared_data: { $($shared_data:tt)* }) => {
         growing_pair_1_1! {

@@ -2,7 +2,7 @@
 
 // The growing pair. Each Rust driver in this folder declares what its version adds to version 1.0.
 
-/// Declares version 1.`$minor`. `check` names the arguments of the operation `check`, which swapped.rs swaps.
+/// Declares version 1.`$minor`. `check` has the arguments of the operation `check`: swapped.rs swaps them.
 macro_rules! growing_pair {
     (
         minor: $minor:literal,

@@ -29,7 +29,7 @@ use kernel::{
     ModuleMetadata, //
 };
 
-// All owners have this name, so a peer can attach to each of them.
+// All owners have this name, so each peer can attach to the owner that is loaded.
 d2d_owner::module_owner! {
     type: Growing,
     name: "growing",
@@ -41,7 +41,7 @@ d2d_owner::module_owner! {
 struct Growing;
 
 struct State<const EVENTS: usize> {
-    /// They are set while the owner is loaded.
+    /// Set while the owner is loaded.
     events: SetOnce<[Event; EVENTS]>,
 }
 
@@ -52,7 +52,7 @@ const CAPACITY: u32 = 16;
 ///
 /// - `peer_data`: the fields that version 1.0 lacks. Each is 0 or the cookie,
 /// - `kinds`: the kinds of items, with payloads of at most `$item_size` bytes,
-/// - `codes`: the control codes, and functions from the input to the output,
+/// - `codes`: the control codes, and for each a function that makes the output from the input,
 /// - `events`: the events, and `count`, their number,
 /// - `operations`: those that version 1.0 lacks.
 macro_rules! growing_owner {
@@ -114,7 +114,7 @@ macro_rules! growing_owner {
                 Ok(peers)
             }
 
-            /// Answers the peer's items before it calls the peer's `count`.
+            /// Puts back the peer's items, and then calls the peer's `count`.
             fn count(&self, link: &OwnerLink<GrowingPair>, round: Round) -> Result<Round> {
                 let items = link.incoming().take_batch(CAPACITY);
                 $(answer($kind, &items, link)?;)+

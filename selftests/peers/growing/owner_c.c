@@ -40,7 +40,7 @@ static int call_peer(struct d2d_context *context, struct growing_round round,
 	return err;
 }
 
-/* Answers the peer's items before it calls the peer's "count". */
+/* Puts back the peer's items, and then calls the peer's "count". */
 static int count(void *this, struct growing_round round, struct growing_round *result)
 {
 	u64 payloads[ARRAY_SIZE(kinds)][NUMBERS] = {};

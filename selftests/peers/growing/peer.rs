@@ -20,8 +20,9 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// `$cookie` and `$data` are the fields of the peer's data. The peer puts an item of each `$kind`. Once it is attached,
-/// `$common_version` returns the newest minor version that both drivers have. If it fails, loading the module fails.
+/// `$cookie` and `$data` are the fields of the peer's data. The peer puts an item of each `$kind`. Once the peer is
+/// attached, `$common_version` returns the newest minor version that both drivers have. If `$common_version` fails,
+/// loading the module fails.
 macro_rules! growing_peer {
     (
         name: $name:literal,
@@ -120,7 +121,7 @@ impl PeerOps for Growing {
     }
 }
 
-/// A queue with smaller items must refuse the payload.
+/// Puts an item. A queue with smaller items must refuse the payload.
 fn put<T: Plain>(kind: ItemKind<T>, payload: &T, queue: &Queue<'_>) -> Result {
     let expected = if size_of::<T>() <= queue.item_size() {
         Ok(())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: the peer of c.c with the header generated from swapped.rs. It must refuse the owner's
- * operations table.
+ * Test: the peer of c.c with the header generated from swapped.rs. This peer must refuse the
+ * owner's operations table.
  */
 #define GROWING_HEADER "swapped.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with another version 1.2 than v1_2.rs: it appends a field to the shared data. Its library must refuse
-//! the owner's context, whose block of shared data is too small.
+//! Test: a peer with a version 1.2 that, unlike that of v1_2.rs, appends a field to the shared data. The peer's library
+//! must refuse the owner's context, whose block of shared data is too small.
 
 #![forbid(unsafe_code)]
 

@@ -7,8 +7,9 @@
 //! - 2: in each execution context, the owner counts in this driver's counters,
 //! - 3: this driver asks the owner for counters; it must fail, because the owner lends a ring,
 //! - 4: the owner asks this driver for a ring; it must fail, because this driver lends counters,
-//! - 5: this driver sends the owner a request for each counter, to which `user_buffer` points,
-//! - 6: as 5, but to `c_borrower`, a peer in another context; it must fail, because the counters are lent to the owner.
+//! - 5: for each counter, this driver sends the owner a request whose `user_buffer` points to the counter,
+//! - 6: this driver sends such a request, for one counter, to `c_borrower`, a peer in another context; it must fail,
+//!   because the counters are lent to the owner only.
 
 #![forbid(unsafe_code)]
 

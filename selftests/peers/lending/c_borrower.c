@@ -134,7 +134,7 @@ static int use_ring(void)
 	return sum == VALUES * (VALUES + 1) / 2 ? 0 : -ENOTRECOVERABLE;
 }
 
-/* The owner may count at other times, too, so the exact count is unknown. */
+/* The owner may count at other times, too, so do not expect exact counts. */
 static int use_counters(void)
 {
 	u64 counted;
@@ -199,8 +199,8 @@ static int use_buffer(void)
 }
 
 /*
- * The driver has detached, so the owner no longer uses the memory. Without the counts of
- * use_buffer(), all counters must be counted equally often.
+ * The driver has detached, so the owner no longer uses the memory. Apart from the counting that
+ * use_buffer() asked for, the owner must have counted equally often in all counters.
  */
 static void report(void)
 {

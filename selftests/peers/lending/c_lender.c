@@ -21,7 +21,7 @@
 
 static d2d_handle self;
 
-/* Indexed by the number of the context */
+/* The owner's data for each context, by the number of the context */
 static struct lender {
 	struct d2d_context *context;
 	struct lending_ring ring;
@@ -137,7 +137,10 @@ static void detached(void *this, struct d2d_context *context)
 		READ_ONCE(lender->ring.taken));
 }
 
-/* Fails unless the peer of this context lends the counter at @user_buffer. */
+/*
+ * Counts in the counter at @user_buffer, and returns its index. Fails unless this context's peer
+ * lends the counter.
+ */
 static s64 count_one(struct d2d_context *context, const void *user_buffer)
 {
 	struct lending_counter *counters;
@@ -159,7 +162,7 @@ static s64 count_one(struct d2d_context *context, const void *user_buffer)
 	return index;
 }
 
-/* Counts in the counter, whichever peer lends it. The output is its index. */
+/* Counts in the counter at user_buffer, whichever peer lends it. The output is its index. */
 static int dispatch_count_one(const struct d2d_request *request)
 {
 	s64 index = -ESHUTDOWN;

@@ -64,7 +64,7 @@ d2d_owner::module_owner! {
 struct Events {
     /// Set when the owner has the peer's memory.
     inside: Event,
-    /// The owner waits for it while it has the peer's memory.
+    /// The event for which the owner waits while it has the peer's memory.
     go: Event,
 }
 
@@ -75,7 +75,7 @@ struct Lender {
 }
 
 impl Lender {
-    /// Calls `wait` while it has the peer's memory, then counts in each counter.
+    /// Gets the peer's memory, calls `wait`, and then counts in each counter.
     fn count(&self, link: &OwnerLink<LendingPair>, wait: impl FnOnce() -> Result) -> Result<u64> {
         let peer = link.peer()?;
         let counters = peer.lent_slice::<Counter>()?;
@@ -94,7 +94,7 @@ impl Lender {
         Ok(index as u64)
     }
 
-    /// Returns the index of the ring, with which the peer answers.
+    /// Asks the peer to which ring `user_buffer` points. Returns the answer, the ring's index.
     fn send_ring(
         &self,
         contexts: &Contexts<'_, Self>,

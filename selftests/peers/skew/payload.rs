@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that swaps two fields of the same type in the input of COMPLETE. Its library must refuse module_a.
+//! Test: a driver that declares two fields of the input of COMPLETE, which have the same type, in the wrong order. Its
+//! library must refuse module_a.
 
 #![forbid(unsafe_code)]
 

@@ -17,8 +17,7 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Once the driver is attached, `$calls` calls the owner's operations. If it returns an error, loading the module
-/// fails.
+/// Once the driver is attached, `$calls` calls the owner's operations. If `$calls` fails, loading the module fails.
 macro_rules! skew {
     (@versions) => { d2d_pair::DemoPair::VERSIONS };
     (@versions $versions:expr) => { $versions };

@@ -2,9 +2,9 @@
 /*
  * Test: a peer whose owner's table is shorter than the peer expects, or has another major version.
  *
- * The size of the shorter table leaves out d2d_lookup. With both tables, d2d_lookup() must return
- * -EOPNOTSUPP, not call beyond(): before d2d_register(), which sets the static calls, and after it.
- * With the other major version, d2d_attach() must return -EOPNOTSUPP, too.
+ * The stated size of the shorter table leaves out d2d_lookup. With each table, d2d_lookup() must
+ * return -EOPNOTSUPP and must not call beyond(), both before and after d2d_register(), which sets
+ * the static calls. With the other major version, d2d_attach() must return -EOPNOTSUPP, too.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 

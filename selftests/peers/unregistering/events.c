@@ -13,8 +13,9 @@
 
 /* A time limit in ms that does not expire */
 #define LONG	600000
-/* The number of events, and of the handles that do_close() closes */
+/* The number of events */
 #define COUNT	2
+/* The number of handles that do_close() closes */
 #define MANY	64
 
 enum { OPENER, OTHER, WAITER };
@@ -51,11 +52,12 @@ static void do_send(struct unreg_thread *thread)
 		return;
 	thread->err = d2d_request_send(request, &send) ?:
 		      d2d_request_wait(request, D2D_FOREVER, &result);
-	thread->has_result = !thread->err;
+	thread->has_status = !thread->err;
 	thread->status = result.status;
 	d2d_request_free(request);
 }
 
+/* Calls once() until it fails, or until end() sets `stop`. */
 static void repeat(struct unreg_thread *thread, int (*once)(void))
 {
 	do {
@@ -122,8 +124,8 @@ static void do_open(struct unreg_thread *thread)
 }
 
 /*
- * Before the last handle, waits until the thread "unregister" has ended. So at least one handle is
- * open while a driver unregisters.
+ * Before closing the last handle, waits until the thread "unregister" has ended. So at least one
+ * handle is open while a driver unregisters.
  */
 static void do_close(struct unreg_thread *thread)
 {
@@ -322,8 +324,8 @@ static void end(void)
 	complete_all(&has_unregistered);
 	/*
 	 * If opener has unregistered, the owner must refuse the calls of repeat(). So do not set
-	 * `stop` then: if the owner wrongly accepts the calls, the thread hangs, and the test
-	 * fails.
+	 * `stop` then: if the owner wrongly accepts the calls, the thread does not end, and the
+	 * test fails.
 	 */
 	WRITE_ONCE(stop, !opener->unregistered);
 	do {

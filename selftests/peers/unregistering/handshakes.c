@@ -54,7 +54,7 @@ static void do_adopt(struct unreg_thread *thread)
 	thread->err = unreg_adopt(thread->driver);
 }
 
-/* Does not write the context, which is no longer the driver's. */
+/* Completes the handshake too late: the context is no longer the driver's, so do not write it. */
 static void do_complete(struct unreg_thread *thread)
 {
 	thread->err = d2d_complete(thread->driver->received, 0, 0);
@@ -63,7 +63,7 @@ static void do_complete(struct unreg_thread *thread)
 static void detach_and_unregister(struct unreg_thread *thread)
 {
 	thread->status = d2d_detach(thread->driver->self);
-	thread->has_result = true;
+	thread->has_status = true;
 	unreg_unregister(thread);
 }
 

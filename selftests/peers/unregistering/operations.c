@@ -25,7 +25,7 @@ static struct d2d_pair_owner_ops owner = {
 };
 
 static char chosen_how[8];
-static bool has_called_leave;	/* by peer */
+static bool has_called_leave;	/* peer has called d2d_leave() */
 static d2d_handle request;	/* sent by sender to peer, or by peer to receiver */
 static struct completion called;	/* peer's operation has begun */
 static struct completion ending;	/* completed by end() */
@@ -44,7 +44,7 @@ static int call(u32 hops)
 
 /*
  * Arguments of call(). With CALL, peer's operation runs in_operation(). With TRY, it returns at
- * once. With 0, the owner does not call peer.
+ * once. TRY is not 0, because with 0 hops the owner would not call peer.
  */
 #define CALL	3
 #define TRY	1
@@ -136,7 +136,7 @@ static void unregister(struct unreg_thread *thread)
 			return;
 	}
 	thread->status = d2d_detach(thread->driver->self);
-	thread->has_result = true;
+	thread->has_status = true;
 	if (strcmp(chosen_how, "stays"))
 		unreg_unregister(thread);
 }

@@ -69,7 +69,7 @@ static void do_wait(struct unreg_thread *thread)
 	struct d2d_result result;
 
 	thread->err = d2d_request_wait(request, thread->ms, &result);
-	thread->has_result = !thread->err;
+	thread->has_status = !thread->err;
 	thread->status = result.status;
 }
 
@@ -168,18 +168,19 @@ static int reach_idle_completed(const char *how)
 }
 
 /*
- * lower's dispatch routine keeps the only worker of the request. So no worker calls receiver's
- * dispatch routine yet.
+ * In hardirq, sends the request to lower and, when lower has completed it, to receiver. But lower's
+ * dispatch routine keeps the request's only worker. So no worker calls receiver's routine yet.
  */
 static int reach_sent_to_worker(const char *how)
 {
+	/* HOW does not apply yet, while lower has the request. */
 	int err = make("none", lower);
 
 	if (err)
 		return err;
 	unreg_close_checkpoint(&lower->after);
 	err = unreg_in_hardirq(send_atomic);
-	/* The result is 0 if "lower" has completed the request already. */
+	/* 0: lower has completed the request already. */
 	if (err && err != -EINPROGRESS)
 		return err;
 	err = unreg_await_thread_in(&lower->after);
@@ -350,6 +351,7 @@ static int reach_cancelled(const char *how)
 
 static int reach_timing_out(const char *how)
 {
+	/* With "none", send_to_pend() does not wait: the wait below has a limit that expires. */
 	int err = make("none", receiver) ?: send_to_pend(PENDS_NOTIFIED);
 
 	if (err)

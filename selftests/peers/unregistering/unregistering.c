@@ -11,9 +11,9 @@
  *				when the thread has ended or sleeps
  *   end			opens the checkpoints, and waits for all threads
  *
- * After "end", the file "seen" has a line with NAME=VALUE for each thread: OBSERVER=RESULT of
- * unregistering.table. If a thread does not end in time, the line has "hung=NAME:PID,..." instead,
- * and all later commands fail.
+ * After "end", the file "seen" has one line: the OBSERVER=RESULT of unregistering.table for each
+ * thread. If a thread does not end in time, the line has "hung=NAME:PID,..." instead, and all later
+ * commands fail.
  */
 #include <linux/cpumask.h>
 #include <linux/debugfs.h>
@@ -34,7 +34,7 @@
 
 /* The time limit of a command */
 #define LIMIT		(30 * HZ)
-/* How long the threads have at least to end after the command "end" has opened the checkpoints */
+/* The least time that the threads have to end, after the subject's end() has returned */
 #define GRACE		(5 * HZ)
 #define THREADS		12
 #define LINE		96
@@ -240,7 +240,10 @@ static void unreg_cancelled(void *self, d2d_handle request)
 	leave_routine(driver, 0);
 }
 
-/* Registers a driver. If it is registered under this name already, only resets its fields. */
+/*
+ * Registers a driver, and resets its fields. A driver that is registered under this name already
+ * keeps its handles.
+ */
 static int prepare(struct unreg_driver *driver, const char *name)
 {
 	bool is_registered = driver->self && !driver->unregistered &&
@@ -348,7 +351,7 @@ bool unreg_is_running(const char *name)
 	return false;
 }
 
-/* Notes the threads that do not end in time. */
+/* Waits for all threads. Notes those that do not end in time. */
 static int join_threads(void)
 {
 	char stuck[SEEN / 2] = "";
@@ -375,7 +378,7 @@ static int join_threads(void)
 		return 0;
 	unreg_note("hung", "%s", stuck);
 	hung = true;
-	/* The threads that hang are inside this module's code. */
+	/* Keeps this module loaded: the threads that hang are inside its code. */
 	__module_get(THIS_MODULE);
 	return -ETIMEDOUT;
 }
@@ -386,7 +389,7 @@ static void note_threads(void)
 		char text[2][ERRNO_TEXT];
 		struct unreg_thread *thread = &threads[n];
 
-		if (thread->has_result)
+		if (thread->has_status)
 			unreg_note(thread->name, "%s/%s", errno_text(thread->err, text[0]),
 				   errno_text(thread->status, text[1]));
 		else

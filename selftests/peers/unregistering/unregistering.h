@@ -42,16 +42,17 @@ struct unreg_driver {
 	struct d2d_context *context;	/* from the last handshake */
 	struct checkpoint before;	/* in dispatch(), before the reaction */
 	struct checkpoint after;	/* in dispatch(), after the reaction */
+	/* In the routines of the same names */
 	struct checkpoint returned;
 	struct checkpoint completed;
 	struct checkpoint cancelled;
 	int returned_status;
 	int completed_status;
-	int completed_err;
+	int completed_err;	/* what the reaction in completed() has returned */
 	struct completion completed_called;
 	atomic_t notified;	/* calls of cancelled() */
 	atomic_t inside;	/* calls of its routines that run now */
-	/* Calls that ran after the driver had unregistered: must be 0 */
+	/* Calls of its routines that ran after it had unregistered: must be 0 */
 	atomic_t called_after;
 	bool unregistered;
 };
@@ -72,7 +73,7 @@ struct unreg_thread {
 
 	int err;
 	int status;	/* the request's status, or what d2d_detach() returned */
-	bool has_result;
+	bool has_status;
 	bool started;
 	struct task_struct *task;
 	struct completion done;
@@ -89,7 +90,7 @@ struct subject {
 	const char *name;
 	const char *names[DRIVERS];
 	const struct stage *stages;
-	/* Runs in a thread. */
+	/* The thread of the command "unregister" runs this function. */
 	void (*unregister)(struct unreg_thread *thread);
 	/* Ends what is still in progress. Called when all checkpoints are open. */
 	void (*end)(void);
@@ -110,8 +111,8 @@ extern struct unreg_driver drivers[DRIVERS];
 unsigned long unreg_time_left(void);
 
 /*
- * @run sets err. If the call has a second result, @run also sets status and has_result. @plan has
- * the arguments of the call. If @cpu is not negative, the thread is bound to it. Returns NULL on
+ * Starts a thread that calls @run. @plan has the arguments. @run sets err and, for a second result,
+ * status and has_status. If @cpu is not negative, the thread is bound to this CPU. Returns NULL on
  * failure.
  */
 struct unreg_thread *unreg_start(const char *name, void (*run)(struct unreg_thread *thread),
@@ -135,7 +136,7 @@ void unreg_unregister(struct unreg_thread *thread);
 /* Writes the driver's operations to the context, and completes the handshake. */
 int unreg_adopt(struct unreg_driver *driver);
 
-/* Called by the driver's operation bounce, which then returns the same errno. */
+/* The driver's operation bounce calls this function, and returns the same errno. */
 int unreg_operation(struct unreg_driver *driver, u32 hops);
 
 /* Append NAME=VALUE to the file "seen". */
