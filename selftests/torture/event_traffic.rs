@@ -19,8 +19,8 @@ use kernel::{
     str::CString, //
 };
 
-/// The synchronization events that runs use. If such an event is set, it is a *token*. A wait that resets the event
-/// takes the token.
+/// The number of synchronization events that runs use. While such an event is set, it is a *token*. A wait that resets
+/// the event takes the token.
 pub const TOKENS: usize = 4;
 
 /// No traffic delays a wake-up for a minute. So if this wait times out, the wake-up was lost.
@@ -52,7 +52,7 @@ impl EventTraffic {
         })
     }
 
-    /// Counts a token if the event was not set before. Any execution context.
+    /// Sets an event. Counts a token if the event was not set before. Any execution context.
     pub(crate) fn set(&self, number: u32, tally: &mut Tally) {
         tally.add(Count::Sets, 1);
         match self.tokens[number as usize % TOKENS].set() {
@@ -61,7 +61,7 @@ impl EventTraffic {
         }
     }
 
-    /// `choice` selects the events, and whether to wait for any or for all. Sleeps only if `may_sleep`.
+    /// Waits for tokens. `choice` selects the events, and whether to wait for any or all. Sleeps only if `may_sleep`.
     pub(crate) fn take(&self, choice: u32, may_sleep: bool, tally: &mut Tally) {
         let [a, b, c, d] = &self.tokens;
         let lists: [&[&Event]; 4] = [&[a], &[d, b], &[c, a, b], &[b, d, c, a]];

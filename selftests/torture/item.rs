@@ -23,9 +23,9 @@ pub(crate) use crate::Taken;
 /// The most items of one put or take.
 pub(crate) const MAX: u32 = 8;
 
-/// Payload of runs with an odd number.
+/// Payload of an item whose run has an odd number.
 type Small = [u64; 3];
-/// Payload of runs with an even number.
+/// Payload of an item whose run has an even number.
 type Large = [u64; 8];
 
 /// A run, in one direction of one context.
@@ -120,7 +120,7 @@ pub struct Checker {
 #[derive(Clone, Copy, Default)]
 struct Seen {
     producer: u64,
-    /// 0: no item.
+    /// The number of the batch that had the item. 0: no item.
     batch: u64,
     next: u64,
 }

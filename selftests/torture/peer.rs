@@ -8,7 +8,7 @@
 //! - `race NOW RACES ALLOWED TOGETHER`: see [`RequestTraffic::race`]. TOGETHER is 1 if both sides begin each race
 //!   together
 //! - `settle`: stops sending requests
-//! - `uncounted NOW`: sends requests, and does not count them. So they may be on their way when the peer is unloaded
+//! - `uncounted NOW`: sends requests that may be on their way when the peer is unloaded, and does not report counts
 //! - `forward-to NAME`: forwards requests to the driver NAME from now on
 //! - `event ...`: see [`event_commands`](crate::event_commands)
 //!
@@ -105,7 +105,7 @@ pub struct TorturePeer<M, const PENDS: bool> {
 }
 
 impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
-    /// Fails with [`UNLOADED`] if the peer is unloaded before `operation` ends.
+    /// Calls `operation`. Fails with [`UNLOADED`] if the peer is dropped before `operation` has ended.
     fn alive<R>(&self, operation: impl FnOnce() -> Result<R>) -> Result<R> {
         let check = || match self.alive.load(Acquire) {
             ALIVE => Ok(()),
@@ -119,7 +119,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> TorturePeer<M, PENDS> {
 }
 
 impl<M, const PENDS: bool> Drop for TorturePeer<M, PENDS> {
-    /// The peer has detached. If one of its operations runs nevertheless, the pause gives it time to fail with
+    /// The peer has detached. If one of its operations runs nevertheless, the sleep gives it time to fail with
     /// [`UNLOADED`].
     fn drop(&mut self) {
         self.alive.store(0, Release);
@@ -271,7 +271,7 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for DriverRef<Tortur
     }
 }
 
-/// `unregisters` is false: the owner does not unregister before the peer.
+/// Returns the route to the owner, which does not unregister before the peer.
 fn route<M: ModuleMetadata + 'static, const PENDS: bool>(
     driver: &DriverRef<TorturePeer<M, PENDS>>,
     link: &PeerLink<TorturePair>,

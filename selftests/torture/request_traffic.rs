@@ -4,11 +4,11 @@
 //!
 //! Each side sends requests to the other side, which pends them. When a request ends, its sender's completion routine
 //! sends it again. Meanwhile each side makes *races*: it chooses sent and received requests, and then cancels the
-//! sent ones and completes the received ones. Both sides choose most of the requests, and then one of the two is too
-//! late.
+//! sent ones and completes the received ones. Usually sender and receiver choose the same request, and one of the two
+//! is too late.
 //!
 //! Each send has a new key, which is its input and its tag. The receiver computes the output from the key. At the
-//! end, sums show whether each request ended once, and whether its sender saw how.
+//! end, sums show whether each request ended once, and whether both sides agree on how it ended.
 
 use crate::{
     mix,
@@ -71,37 +71,37 @@ use kernel::{
     }, //
 };
 
-/// The receiver pends this request, and later completes it.
+/// The code of requests that the receiver pends, and later completes.
 const PEND: ControlCode<u64, u64> = ControlCode::new(0x801);
-/// Like [`PEND`], but the receiver first forwards the request to the driver of [`RequestTraffic::set_forward_to`], if
-/// any.
+/// As [`PEND`], but if [`RequestTraffic::set_forward_to`] has set a driver, the receiver forwards the request to it.
 const FORWARD: ControlCode<u64, u64> = ControlCode::new(0x802);
 
-/// A thread sends the request in slot [`TIMED`], and waits for it with a short limit.
+/// A side sends one request from each slot, again and again.
 const SLOTS: usize = 64;
+/// A thread sends the request in this slot, and waits for it with a short limit.
 const TIMED: usize = 0;
-/// Cells for pended requests. Drivers of up to four contexts may forward requests to one receiver.
+/// A receiver keeps each pended request in a cell. Drivers of up to four contexts may forward requests to it.
 const CELLS: usize = 4 * SLOTS;
 
-/// A bit of a key: the sender will be unloaded while the request is on its way, so it does not count the request.
+/// A bit of a key: the sender will be unloaded while the request is on its way, so it does not report the counts.
 const UNCOUNTED: u64 = 1 << 63;
 
-/// The state of a slot has the number of its last request, and three bits. This bit is set from before the request is
-/// sent until it has ended.
+/// The state of a slot has the number of the slot's last request, and three bits. The first bit: a thread is about to
+/// send the request, or has sent it and the request has not ended.
 const ON_ITS_WAY: u64 = 1;
-/// The call that sent the request has returned, so the request can be cancelled.
+/// The call that sent the request has returned a [`Cancel`] for it.
 const SENT: u64 = 2;
 /// A thread has chosen the request to cancel it.
 const CANCELLING: u64 = 4;
 const NUMBER_SHIFT: u32 = 3;
 
-/// Whether the receiver may forward the request. The sender may cancel it on its way back from the next driver, so
-/// nobody checks the output.
+/// Whether the receiver may forward the request. The sender may still cancel such a request after the next driver has
+/// completed it, so nobody checks the output.
 fn may_be_forwarded(slot: usize) -> bool {
     slot % 8 == 7
 }
 
-/// For one cell in `NOTIFY_EVERY`, the receiver wants to be told at once that its request is cancelled.
+/// For one cell in `NOTIFY_EVERY`, the library calls the receiver's `cancelled` if the cell's request is cancelled.
 const NOTIFY_EVERY: usize = 8;
 
 /// Returns the output of a request, or 0 if nobody checks it.
@@ -136,7 +136,7 @@ pub struct Route {
     pub context: u32,
     /// Whether the receiver may unregister.
     pub unregisters: bool,
-    /// Whether the sender unregisters before its requests have ended. It does not count them.
+    /// Whether the sender unregisters before its requests have ended, and does not report their counts.
     pub uncounted: bool,
 }
 
@@ -242,15 +242,15 @@ impl RequestTraffic {
         self.count(Count::WrongErrors, wrong.into());
     }
 
-    /// Sets the driver to which `FORWARD` is forwarded.
+    /// Sets the driver to which this side forwards requests with the code [`FORWARD`].
     pub fn set_forward_to(&self, target: Target) {
         self.inner.lock().forward_to = Some(target);
     }
 
-    /// Sends all requests that are not on their way. May sleep.
+    /// Sends the requests that are not on their way. May sleep.
     ///
-    /// `now` is a part of the keys. It must be larger than in the calls of all earlier senders, because the other
-    /// side may still have their requests.
+    /// `now` is a part of the keys. It must be larger than in the calls of all earlier senders: the other side may
+    /// still have their requests, and the request with the larger key must be the later one.
     pub fn start(&self, sender: &Sender, route: Route, now: u32) -> Result {
         self.inner.lock().route = Some(route);
         // If a side unregisters, the library prints a line for each request. So send few.
@@ -267,7 +267,7 @@ impl RequestTraffic {
         Ok(())
     }
 
-    /// Returns the number of the slot's next request, unless the last one is on its way.
+    /// Claims a slot, unless its last request is on its way. Returns the number of its next request.
     fn claim(&self, slot: usize, now: u32) -> Option<u64> {
         let before = self.slots[slot].load(Relaxed);
         let next = (before >> NUMBER_SHIFT).max(u64::from(now) << 20) + 1;
@@ -400,7 +400,7 @@ impl RequestTraffic {
         renewed
     }
 
-    /// Chooses a slot's request to cancel it, unless another thread has chosen it.
+    /// Chooses a slot's request to cancel it. Returns false if it is not sent, or if another thread has chosen it.
     fn choose(&self, slot: usize) -> bool {
         let state = self.slots[slot].load(Acquire);
         state & (ON_ITS_WAY | SENT | CANCELLING) == ON_ITS_WAY | SENT
@@ -417,7 +417,7 @@ impl RequestTraffic {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver unregisters, the library cancels its requests. Then do not count the result.
+        // If the receiver unregisters, the library cancels the requests that it has. Then do not count the result.
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),
@@ -496,11 +496,11 @@ impl RequestTraffic {
         disposition
     }
 
-    /// Completes a request whose sender has cancelled it, or has sent a newer one with the same cell. So completing
-    /// it must fail.
+    /// Tries to complete a request that has ended: its sender has cancelled it, or has sent a newer one of the same
+    /// cell. So this must fail.
     ///
-    /// This need not hold if the sender unregisters ([`UNCOUNTED`]). The next driver that attaches has the same
-    /// context and cells, and may send a request before the library has cancelled the old one.
+    /// It may succeed if the sender unregisters ([`UNCOUNTED`]): the next driver that attaches has the same context
+    /// and cells, and may send a request before the library has cancelled the old one.
     fn complete_ended(&self, received: Option<ReceivedRequest>) {
         if let Some(received) = received {
             let uncounted = received.key & UNCOUNTED != 0;
@@ -540,8 +540,8 @@ impl RequestTraffic {
 
     /// Makes `races` races in random execution contexts. May sleep.
     ///
-    /// Bit n of `allowed` allows `Place::ALL[n]`. `now` seeds the random choices; see also [`start`](Self::start). If
-    /// one side sets `cancels_first` and the other does not, both act on the same requests at the same time. With a
+    /// Bit n of `allowed` allows `Place::ALL[n]`. `now` seeds the random choices; see also [`start`](Self::start). One
+    /// side sets `cancels_first` and the other does not, so both act on the same requests at the same time. With a
     /// `meeting`, both sides begin each race together, and `allowed` must only allow execution contexts that may
     /// sleep.
     #[allow(clippy::too_many_arguments)]
@@ -574,7 +574,7 @@ impl RequestTraffic {
                 continue;
             }
             let own = cells(route.context as usize);
-            // Drivers of a random context may have forwarded requests to these cells.
+            // Requests of a random context, which other drivers may have forwarded.
             let other = cells(random_below(CELLS / SLOTS));
             run_in(place, || {
                 self.choose_all(own, &mut chosen)?;
@@ -641,8 +641,8 @@ pub fn dispatch<'a, 'b>(
 }
 
 impl Drop for RequestTraffic {
-    /// No request may be on its way any more, and the counts since the last [`take_counts`](Self::take_counts) must
-    /// be 0. If not, the kernel's warning fails the test.
+    /// No request may be on its way or unsettled any more, and no fault may have been counted since the last
+    /// [`take_counts`](Self::take_counts). Otherwise the kernel's warning fails the test.
     fn drop(&mut self) {
         let is_on_its_way = |slot: &Atomic<u64>| slot.load(Acquire) & ON_ITS_WAY != 0;
         let is_any_left = self.slots.iter().any(is_on_its_way);

@@ -188,7 +188,7 @@ pub fn redeem_for<S: Side>(side: &S, handle: u64) -> Result<Taken> {
     Ok(*checker.taken())
 }
 
-/// Puts `count` items on an empty queue, as run 0, which no process makes.
+/// Puts `count` items of run 0 on an empty queue. No process makes a run 0.
 pub fn refill(context: &Context<TorturePair>, direction: Direction, count: u32) -> Tally {
     let producer = Producer::new(0, context.id(), direction);
     let queue = queue(context, direction);
@@ -211,7 +211,7 @@ pub struct Run {
     run: u32,
     context: u32,
     random: u64,
-    /// The next item in each direction.
+    /// The number of the next item in each direction.
     next: [u64; 2],
     /// The handle that was redeemed last for this run.
     stale: Option<u64>,
@@ -385,8 +385,8 @@ impl Run {
         }
     }
 
-    /// One of the two sides redeems the handle. The peer must not detach before, because detaching revokes handles:
-    /// then neither side counts the item.
+    /// Takes the handle of an item. Then one of the two sides redeems it. If the peer detached before that, the library
+    /// would revoke the handle, and neither side would count the item.
     fn hand_on<S: Side>(&mut self, side: &S) {
         let _stay = match side.stay() {
             Ok(stay) => stay,
@@ -446,7 +446,7 @@ impl Run {
         }
     }
 
-    /// The last update must be whole. The owner's `check` finds lost updates.
+    /// The last update must have written both numbers. The owner's `check` finds lost updates.
     fn update<S: Side>(&mut self, side: &S) {
         let whole = side.context().with_shared(|[count, copy]| {
             let whole = *copy == *count;

@@ -56,9 +56,9 @@ pub enum Count {
     Calls,
     /// Updates of the shared data.
     Updates,
-    /// Calls that found no peer, or one that detaches.
+    /// Calls and sends that found no peer, or a driver that detaches or unregisters.
     Shutdowns,
-    /// Runs reported.
+    /// Runs made.
     Runs,
     /// Peers attached.
     Attached,
@@ -66,9 +66,9 @@ pub enum Count {
     Sets,
     /// Waits for events.
     Waits,
-    /// Sets of an event that was not set.
+    /// Calls that set an event which was not set: each makes a token.
     Tokens,
-    /// Events that a wait reset.
+    /// Tokens that waits took.
     TokensTaken,
     /// Wake-ups in `lead` and `follow`.
     Wakes,
@@ -78,7 +78,7 @@ pub enum Count {
     Completed,
     /// Requests cancelled by their sender.
     Cancelled,
-    /// Requests cancelled because a driver unregistered.
+    /// Requests cancelled or failed while a driver might unregister, perhaps because of that.
     Orphaned,
     /// Requests that timed out.
     TimedOut,
@@ -101,15 +101,15 @@ pub enum Count {
     Disorder,
     /// Operations that returned a wrong value.
     WrongValues,
-    /// Operations that failed although they must not, or with a wrong errno.
+    /// Operations that failed although they must succeed, or with a wrong errno.
     WrongErrors,
-    /// Operations of a peer that ran after its unload.
+    /// Operations of a peer that ran, or could be called, after it had detached.
     LateCalls,
     /// Requests sent, minus those that ended.
     Unsettled,
     /// Successful cancels, minus requests that ended as cancelled.
     CancelMismatch,
-    /// Outputs of receivers, minus outputs that senders got.
+    /// The sum of the outputs of receivers, minus the sum that senders got.
     OutputMismatch,
     /// Sums that the owner's `check` found wrong.
     SumMismatches,

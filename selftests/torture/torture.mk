@@ -22,8 +22,8 @@ $(foreach n,0 1 2 3,$(eval $(call d2d-torture-module,peer$n,$(d2d-peer))))
 
 clean-files += $(d2d-torture)/*.rmeta
 
-# Both modules of the fuzzer are linked from the same objects. Kbuild compiles an object for one module name: here
-# `fuzz`.
+# Both modules of the fuzzer are linked from the same objects. Kbuild compiles each object once, with one modfile:
+# here `fuzz`.
 d2d-fuzz := $(addprefix $(d2d-torture)/fuzz/,run.o plays.o sleepers.o limits.o routines.o link.o calls.o buffers.o \
 	      oracle.o coverage.o things.o drivers.o)
 $(foreach name,fuzz0 fuzz1,$(eval $(call d2d-c-module,$(name),$(d2d-fuzz))))

@@ -4,9 +4,9 @@
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes (`program/run_torture.rs`) write commands to the
 //! control devices of an owner and of several peers, while other peers are loaded and unloaded. A command makes a
-//! *run*: many random *actions*, such as putting items and calling the other side, in all execution contexts. No two
-//! items have the same payload, so the side that takes an item can check it. At the end, the sums over the items put
-//! must equal the sums over the items taken.
+//! *run*: many random *actions*, such as putting items and calling the other side, in all execution contexts. An item's
+//! payload follows from the item's run and its number in the run, so the side that takes the item can check it. At the
+//! end, the checksums of the items put must have the same sum as those of the items taken.
 
 #![forbid(unsafe_code)]
 
@@ -30,7 +30,7 @@ use kernel::prelude::*;
 
 pub use item::Checker;
 
-/// The errno of a peer's operation that runs after the peer was unloaded.
+/// A peer's operation returns this errno if it runs after the peer has detached.
 pub const UNLOADED: Error = EOWNERDEAD;
 
 /// What a peer writes into its block of data, and the owner expects there.
@@ -60,7 +60,7 @@ pair! {
             foreign: u64,
             /// Items whose `seq` shows that an item was skipped, or taken twice.
             gaps: u64,
-            /// The same for the item's number in its run.
+            /// Items whose number in their run shows this.
             disorder: u64,
         }
     }
@@ -74,7 +74,7 @@ pair! {
             table: OwnerTable,
         }
         /// Unless `hops` is 0, calls the other side's `call` with one hop less. Each call applies [`mix`] to the
-        /// value that it passes on, and to its result.
+        /// value that it passes on, and to the value that it returns.
         fn call(&self, link: &OwnerLink<TorturePair>, value: u64, hops: u32) -> Result<u64>;
         /// Puts `count` items of a run, from number `from` on. Returns how many fitted.
         fn put(&self, link: &OwnerLink<TorturePair>, run: u32, from: u64, count: u32) -> Result<u32>;
@@ -84,7 +84,7 @@ pair! {
         fn redeem(&self, link: &OwnerLink<TorturePair>, handle: u64) -> Result<Taken>;
         /// Adds `value` to the context's count with the number `count`.
         fn report(&self, link: &OwnerLink<TorturePair>, count: u32, value: u64) -> Result<u32>;
-        /// Returns the `seq` of the peer's next item. Valid only after every run has reported its counts.
+        /// Returns the `seq` of the next item that the peer takes. Right only if all runs have reported their counts.
         fn next(&self, link: &OwnerLink<TorturePair>) -> Result<u64>;
     }
     peer {
@@ -105,7 +105,7 @@ pair! {
     }
 }
 
-/// The finalizer of SplitMix64, which is a bijection.
+/// One step of SplitMix64. It maps different values to different values.
 pub fn mix(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -3,7 +3,7 @@
 //! The owner of the torture. Its control device takes these commands:
 //!
 //! - `run CONTEXT RUN SEED ACTIONS ALLOWED`: makes the run with number RUN; see [`Run`]
-//! - `fill CONTEXT RUN COUNT`: puts COUNT items
+//! - `fill CONTEXT RUN COUNT`: puts COUNT items of the run RUN
 //! - `lead CONTEXT TIMES`: see [`EventTraffic::lead`]
 //! - `stop CONTEXT`: ends the peer's command `follow`
 //! - `race CONTEXT NOW RACES ALLOWED UNREGISTERS TOGETHER`: see [`RequestTraffic::race`]. UNREGISTERS is 1 if the
@@ -103,14 +103,14 @@ d2d_owner::module_owner! {
         },
         completion: u32 {
             default: 0,
-            description: "How the owner learns that a peer has completed the handshake. 0: the owner's call of the peer returns. 1: the library calls the owner's completion routine. 2: the owner waits",
+            description: "How the owner learns that a peer has completed the handshake. 0: by the return of the peer's dispatch routine; if the handshake is pending then, the owner waits. 1: by the owner's completion routine. 2: the owner always waits",
         },
     },
 }
 
 const ITEM_SIZE: u32 = 64;
 
-/// In milliseconds. No traffic delays a handshake for a minute.
+/// The time limit of a handshake, in milliseconds. No traffic delays a handshake that long.
 const TIMEOUT: u32 = 60_000;
 
 /// What the owner has for each context.
@@ -301,7 +301,8 @@ impl TortureOwner {
         }
     }
 
-    /// Fills the empty queue once, to check that its pool has lost no item.
+    /// Empties the queue, fills it once to check that its pool has lost no item, and compares its counters with the
+    /// counts.
     fn balance(&self, link: &OwnerLink<TorturePair>, direction: Direction) {
         let queue = run::queue(link.context(), direction);
         let next = self.shared_counts.get((direction, Flow::Taken));
@@ -326,7 +327,7 @@ impl TortureOwner {
         self.expect(link, "depth", depth.into(), 0);
         self.expect(link, "put", put, counted(Flow::Put));
         self.expect(link, "taken", taken, counted(Flow::Taken));
-        self.expect(link, "taken of put", taken, put);
+        self.expect(link, "all taken", taken, put);
         self.expect(link, "refused", refused, counted(Flow::Refused));
         self.expect(link, "stale", stale, counted(Flow::Stale));
         let checksums_put = counted(Flow::ChecksumsPut);

@@ -82,8 +82,8 @@ impl Counts {
     }
 }
 
-/// Loads a module, lets it play, and unloads it, again and again. About one time in six, and with `at_once` the first
-/// time, the module also reaches the limit with the number `limit` (`fuzz_play_limits()`).
+/// Loads a module, lets it play, and unloads it, again and again. About one time in six, the module also makes the play
+/// number `limit` of `fuzz_play_limits()`. If `at_once` is set, it always does so the first time.
 fn load_play_unload(
     name: &str,
     seed: u64,
@@ -157,7 +157,7 @@ fn check_state() -> Outcome<()> {
     }
 }
 
-/// The refusals in the kernel log by reason, and how often the kernel overwrote records unread.
+/// The refusals in the kernel log by reason, and how often the kernel overwrote unread records.
 #[derive(Default)]
 pub struct Log {
     refusals: BTreeMap<String, u64>,
@@ -165,8 +165,8 @@ pub struct Log {
 }
 
 impl Log {
-    /// If `$D2D_LOG` is set, appends each line that no driver has printed to this file, because the kernel may
-    /// overwrite the line before the run ends.
+    /// Reads the kernel log until `over`. If `$D2D_LOG` names a file, appends each line to it that is no line of the
+    /// trace: the kernel may overwrite the line before the run ends.
     fn follow(over: &AtomicBool) -> io::Result<Self> {
         let mut kmsg = OpenOptions::new()
             .read(true)
@@ -242,8 +242,8 @@ fn prepare() {
     }
 }
 
-/// Plays a round with a new owner. All random decisions follow from the seed. With `limits`, each module reaches a
-/// limit.
+/// Plays a round with a new owner. All random decisions follow from the seed. With `limits`, each module makes a play
+/// of `fuzz_play_limits()`.
 pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> {
     prepare();
     let completion = seed % 3;
@@ -258,7 +258,7 @@ pub fn round(seed: u32, time: Duration, limits: bool) -> Outcome<(Counts, Log)> 
         let threads: Vec<_> = (0..)
             .zip(MODULES)
             .map(|(n, name)| {
-                // Three rounds in a row have consecutive seeds, so they reach all six limits.
+                // Three rounds in a row have consecutive seeds, so they make all six plays.
                 let limit = seed % 3 * 2 + n;
                 let seed = (u64::from(seed) << 8) | u64::from(n);
                 scope.spawn(move || load_play_unload(name, seed, limit, limits, deadline))

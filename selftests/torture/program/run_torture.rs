@@ -4,7 +4,7 @@
 //! KTAP.
 //!
 //! Usage: `run_torture [fuzz|fuzz-slow] SECONDS [SEED]`. `fuzz` runs the fuzzer alone. So does `fuzz-slow`, for slow
-//! machines, but it does not require the fuzzer to reach the owner's limits. Modules are in `$D2D_MODULES`,
+//! machines, but it does not require the fuzzer to reach the owner's limits. Loads a module from `$D2D_MODULES`,
 //! `test_modules`, `..` or `/lib/d2d`. With the same seed, a failure is likely to occur again, but not certain to.
 
 mod fuzz;
@@ -194,7 +194,7 @@ impl Helper {
         Ok(())
     }
 
-    /// Makes races on one side of the first context, while another process does so on the other.
+    /// Makes races on one side of the first context, while another process does so on the other side.
     fn race_together(&mut self, name: &str) -> Outcome<()> {
         let mut control = Control::open(name)?;
         let (context, unregisters) = if name == OWNER {
@@ -222,7 +222,7 @@ impl Helper {
     }
 
     /// Unloads a peer again and again, at least once, while its requests are on their way. The peer forwards some of
-    /// the requests that it gets to the driver `next`.
+    /// the received requests to the driver `next`, if any.
     fn race_and_unload(&mut self, name: &str, next: Option<&str>) -> Outcome<u64> {
         let mut cycles = 0;
         loop {
@@ -411,7 +411,7 @@ fn check() -> Outcome<Totals> {
     totals
 }
 
-/// A peer must find the items that the owner has put before the peer was loaded, in order.
+/// A peer must find, in order, the items that the owner put before the peer was loaded.
 fn check_items_put_before_load(first_run: u32, names: &[String]) -> Outcome<()> {
     let mut owner = Control::open(OWNER)?;
     for context in 0..names.len() as u32 {
@@ -493,7 +493,7 @@ fn round(number: u32, seed: u32, time: Duration) -> Outcome<(Totals, u64)> {
         OWNER,
         &format!("contexts={contexts} completion={completion}"),
     )?;
-    // These numbers are so high that no process of the round uses one of them.
+    // No process of the round makes runs with numbers as high as these.
     check_items_put_before_load(u32::MAX - PEERS, &names)?;
     let cycles = traffic(shape, &names, seed, time)?;
     let totals = check()?;
