@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). All bytes of the output of a send have one value, which follows from
- * the tag. So even if the request was forwarded, the sender notices bytes of another send.
+ * Part of the fuzzer (fuzz.h). The receivers of a send write only one byte value to the output. It
+ * follows from the tag, so the sender notices bytes of another send.
  */
 #include <linux/string.h>
 

@@ -235,8 +235,8 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. fuzz_count() ignores -ESTALE here, as no header documents it
- * for this function.
+ * d2d_event_ring() returns nothing. If the handle is not live, fuzz_count() counts only its origin,
+ * because no header documents -ESTALE for this function.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -297,8 +297,8 @@ static bool is_detaching(const struct fuzz_pick *events, u32 count, int *begun)
 		*begun += atomic_read(&reg->detaches_begun);
 		/*
 		 * Pairs with the smp_wmb() in fuzz_detach(), which increments first reg->detaching,
-		 * then reg->detaches_begun. If the first *begun counts a detach that overlaps the
-		 * wait, reg->detaching counts it, too. Otherwise the second *begun is greater.
+		 * then reg->detaches_begun. Suppose a detach overlaps the wait. If *begun counts it
+		 * before the wait, reg->detaching does, too. If not, *begun grows during the wait.
 		 */
 		smp_rmb();
 		any |= atomic_read(&reg->detaching);
@@ -339,7 +339,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	if (timeout && left && (!err || err == -ETIMEDOUT))
 		fuzz_violation("wait-after-leaving", "events=%u handle=0x%llx err=%d", count,
 			       handles[0], err);
-	/* A detach that takes long ends waits, and may have begun during this one. */
+	/* A long detach ends the waits of its driver. It may have begun during this wait. */
 	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;
 	if (err == -ECANCELED && live && !detached && !leaving)

@@ -71,7 +71,7 @@ static const int documented[FUZZ_CALLS][MOST_ERRNOS] = {
 static atomic_t results[FUZZ_CALLS][MOST_ERRNOS + 1];
 static atomic_t origins[FUZZ_CALLS][FUZZ_ORIGINS];
 
-/* Returns -1 if the errno is not documented. */
+/* Returns where results[call] counts @err, or -1 if the errno is not documented. */
 static int place(enum fuzz_call call, int err)
 {
 	if (err >= 0)
@@ -118,8 +118,8 @@ void fuzz_count(enum fuzz_call call, int err, const struct fuzz_pick *picks, u32
 }
 
 /*
- * Returns whether the fuzzer must get this errno at least once in all runs. On a kernel with
- * failslab, no_memory() of limits.c causes ENOMEM.
+ * Returns whether each function that documents this errno must return it in some run. On a kernel
+ * with failslab, no_memory() of limits.c causes ENOMEM.
  */
 static bool is_limit(int errno)
 {
@@ -141,9 +141,9 @@ static bool is_required(enum fuzz_origin origin)
 }
 
 /*
- * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... If a RESULT or ORIGIN ends
- * with "!", the torture fails if the sum of its counts is 0. In the mode fuzz-slow, this does not
- * hold for errnos.
+ * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A "!" at the end of a
+ * RESULT or ORIGIN means: the torture fails if the sum of these counts is 0. In the mode fuzz-slow,
+ * this does not hold for errnos.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)
 {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. The struct fuzz_registration
- * of a driver is reused only after many others, so that a routine that runs after d2d_unregister()
- * is noticed.
+ * Part of the fuzzer (fuzz.h). Registering and unregistering drivers. The fuzzer reuses the struct
+ * fuzz_registration of a driver only after many others, to notice a routine that runs after
+ * d2d_unregister().
  */
 #include <linux/delay.h>
 #include <linux/sched.h>
@@ -13,7 +13,7 @@
 #include "fuzz.h"
 
 #define REGISTRATIONS	4096
-/* Nested calls of routines on one stack, which is small */
+/* The most nested calls on one stack, which is small */
 #define MAX_DEPTH	1
 #define NESTS	32
 
@@ -161,7 +161,7 @@ void fuzz_play_register(struct fuzz_caller *caller)
 	fuzz_thing_publish(driver, reg->handle, reg);
 }
 
-/* From the beginning of d2d_leave(), the owner may refuse waits and sends. */
+/* As soon as d2d_leave() begins, the owner may refuse waits and sends. */
 int fuzz_driver_leave(struct fuzz_caller *caller, struct fuzz_pick *driver)
 {
 	struct fuzz_registration *reg = driver->thing ? driver->thing->reg : NULL;
@@ -234,8 +234,8 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 }
 
 /*
- * d2d_leave() must cancel the request. No other caller knows its handle, so nothing else cancels
- * it.
+ * Sends a request before d2d_leave(). If the receiver does not complete it, d2d_leave() must cancel
+ * it: no other caller knows its handle.
  */
 void fuzz_play_leave(struct fuzz_caller *caller)
 {
@@ -265,7 +265,7 @@ void fuzz_play_leave(struct fuzz_caller *caller)
 
 /*
  * For each driver, exactly one call of d2d_unregister() returns 0. If this function gets -ESTALE,
- * another thread has got the 0, and counts in reg->unregistering.
+ * another thread's call has succeeded, and reg->unregistering counts that call.
  */
 void fuzz_unregister_all(struct fuzz_caller *caller)
 {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A fuzzer of the C API. Its drivers call every exported function with live, stale, foreign and
- * altered handles, from every execution context, and an oracle judges each result. The callers are
- * the routines of the drivers, and *players*: threads, a worker, timers and an irq_work. A player
- * makes one random *play* after the other.
+ * A fuzzer of the C API: two modules, fuzz0 and fuzz1, which play at the same time. Their drivers
+ * call every exported function with live, dead, foreign and altered handles, from every execution
+ * context, and an oracle judges each result. The callers are the routines of the drivers, and
+ * *players*: threads, a worker, timers and an irq_work. A player takes one *turn* after the other.
+ * A turn is none, one or several random *plays*, such as sending a request.
  *
  * The same seed gives the same decisions of each turn and each routine, but not always the same
  * interleaving.
@@ -30,7 +31,7 @@
 
 /* A call may exceed its limit by this much, as the machine may be busy. */
 #define FUZZ_MARGIN_MS	30000
-/* The longest random limit of a wait. Also limits some calls without a time limit. */
+/* The longest random limit of a wait. The watchdog also uses it for some calls without one. */
 #define FUZZ_LONGEST_MS	100
 /* The limit of a wait that another thread has to end earlier. */
 #define FUZZ_PATIENCE_MS	10000
@@ -74,7 +75,7 @@ struct fuzz_caller {
 	bool in_routine;
 };
 
-/* A driver, until long after it was unregistered */
+/* What the fuzzer knows of a driver. Kept until long after the driver has unregistered */
 struct fuzz_registration {
 	struct d2d_driver object;
 	d2d_handle handle;
@@ -89,27 +90,28 @@ struct fuzz_registration {
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
 	atomic_t context_users;
-	/* Calls that may take away the context. If there is one, no play uses the context. */
+	/* Running calls that may give or take away the context: no play begins to use it */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
-	atomic_t detaches_begun;	/* all calls so far */
-	atomic_t adopted_in;	/* the handshake that gave the context, or 0 */
+	atomic_t detaches_begun;	/* all calls of fuzz_detach() so far */
+	atomic_t adopted_in;	/* number of the handshake that gave the context, or 0 */
 };
 
 /* Which players may use a thing. The fewer, the more the oracle can check. */
 enum fuzz_sharing {
 	FUZZ_FOR_ALL,
 	FUZZ_FOR_ONE,
-	FUZZ_FOR_TWO,	/* players that differ in the lowest bit */
+	FUZZ_FOR_TWO,	/* players whose numbers differ only in the lowest bit */
 };
 
+/* What a handle names; see things.c */
 struct fuzz_thing {
 	d2d_handle handle;
 	struct fuzz_registration *reg;
 	enum fuzz_kind kind;
 	/* FUZZ_IS_RESERVED: a call may be making the thing */
 	enum { FUZZ_IS_FREE, FUZZ_IS_RESERVED, FUZZ_IS_LIVE, FUZZ_IS_DEAD } state;
-	u32 nth;		/* counts the things in this place */
+	u32 nth;		/* this is the nth thing in its place */
 	enum fuzz_sharing sharing;
 	u32 sharing_player;
 	u32 input_size;
@@ -120,6 +122,7 @@ struct fuzz_thing {
 	atomic_t completions_due;	/* calls of `completed` still to come */
 };
 
+/* A handle that a caller has chosen */
 struct fuzz_pick {
 	d2d_handle handle;
 	enum fuzz_origin origin;
@@ -129,6 +132,7 @@ struct fuzz_pick {
 	bool driver_had_left;
 };
 
+/* What a caller passes to d2d_request_call(), and gets from it */
 struct fuzz_answer {
 	u32 ms;
 	u32 room;
@@ -136,6 +140,7 @@ struct fuzz_answer {
 	u8 output[FUZZ_OUTPUT];
 };
 
+/* A running call that the watchdog watches */
 struct fuzz_watch {
 	struct list_head node;
 	enum fuzz_call call;
@@ -196,7 +201,7 @@ static inline struct fuzz_random fuzz_random_of(u64 a, u64 b)
 	return (struct fuzz_random){ fuzz_mix(fuzz_seed ^ fuzz_mix(a) ^ fuzz_mix(~b)) };
 }
 
-/* Makes this thread's @nth next allocation fail; 0: none. Needs fault injection. */
+/* Makes the @nth allocation of this thread from now on fail; 0: none. Needs fault injection. */
 static inline void fuzz_fail_nth(u32 nth)
 {
 #ifdef CONFIG_FAULT_INJECTION
@@ -213,7 +218,7 @@ static inline struct fuzz_pick fuzz_pick_hold(d2d_handle handle)
 	return (struct fuzz_pick){ .handle = handle, .origin = FUZZ_FOREIGN };
 }
 
-/* The information of a completed request, which the sender checks. */
+/* The fuzzer's drivers complete a send with this information. The sender checks it. */
 static inline u64 fuzz_information(u64 tag)
 {
 	return fuzz_mix(tag) | 1;
@@ -265,7 +270,7 @@ void fuzz_in_place_ends(struct fuzz_in_place *in_place);
 void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
-/* things.c. A harmless function does not end the thing of its handle. */
+/* things.c */
 struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind);
 void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg);
 void fuzz_thing_unreserve(struct fuzz_thing *thing);

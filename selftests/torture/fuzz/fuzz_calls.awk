@@ -15,5 +15,5 @@ function prototype(result, name, count, pieces,	n, constant, takes_handle)
 
 END {
 	printf "\n/* The exported functions. */\nenum fuzz_call {\n%s\tFUZZ_CALLS\n};\n", constants
-	printf "\n/* Of each, the name, and whether it takes a handle. */\n#define FUZZ_EXPORTED \\\n%s\n", table
+	printf "\n/* The name of each function, and whether it takes a handle. */\n#define FUZZ_EXPORTED \\\n%s\n", table
 }

@@ -19,7 +19,7 @@
 #define MOST_REQUESTS	4096
 #define MOST_WAITS	63	/* for one request */
 #define TRIES_TO_ATTACH	1000
-#define TOO_MANY	(D2D_EVENT_MAX_OPEN + 1)
+#define TOO_MANY	(D2D_EVENT_MAX_OPEN + 1)	/* more than each limit */
 
 #define CODE_PEND	D2D_CTL_CODE(0x8ff, D2D_METHOD_BUFFERED)
 
@@ -54,7 +54,7 @@ static void unregister_one(d2d_handle handle)
 		fuzz_violation("driver-not-unregistered", "handle=0x%llx err=%d", handle, err);
 }
 
-/* After @count successes, a call must fail with @expected. The limit is @most. */
+/* After @count successes, at most @most, a call must fail with @expected. */
 static void expect(struct fuzz_caller *caller, enum fuzz_call call, u32 count, u32 most, int err,
 		   int expected)
 {
@@ -159,7 +159,7 @@ static struct {
 	d2d_handle request;
 	atomic_t refused;
 	atomic_t left;
-	struct completion enough;	/* the owner has refused all others */
+	struct completion enough;	/* the owner has refused all waits above its limit */
 	struct completion done;
 } crowd;
 
@@ -182,7 +182,10 @@ static int wait_in_crowd(void *most)
 	return 0;
 }
 
-/* The owner accepts @most waits. When it has refused all others, end() ends the waits. */
+/*
+ * WAITERS threads wait. The owner accepts @most waits. When it has refused all others, end() ends
+ * the waits.
+ */
 static void gather(enum fuzz_call call, long most, void (*end)(void))
 {
 	init_completion(&crowd.enough);
@@ -346,8 +349,8 @@ static void no_memory(struct fuzz_caller *caller, d2d_handle driver)
 #endif
 
 /*
- * Both modules do this at the same time, with the numbers 0 and 1, 2 and 3, or 4 and 5, whose plays
- * fill different tables.
+ * Makes the play number @which. Both modules may do so at the same time, with 0 and 1, 2 and 3, or
+ * 4 and 5: the two plays fill different tables.
  */
 void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 {
@@ -375,7 +378,7 @@ void fuzz_play_limits(struct fuzz_caller *caller, u32 which)
 	kvfree(handles);
 }
 
-/* The owner removes the driver when the module is unloaded. */
+/* Leaves a driver registered, which the owner must expel when the module is unloaded. */
 void fuzz_forget(void)
 {
 	struct d2d_send send = d2d_send_to(0, D2D_PAIR_IOCTL_PEND);

@@ -55,7 +55,7 @@ static const struct d2d_pair_peer_ops ops = {
 	.drain = drain,
 };
 
-/* On success, the driver has a context. */
+/* If this fails, or @status is not 0, the driver has no context. */
 static void complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(offer->handle);
@@ -100,7 +100,7 @@ int fuzz_share(struct fuzz_caller *caller, struct fuzz_registration *reg,
 
 /*
  * Completes an offer that a driver has kept. If another caller uses the context now, keeps the
- * offer.
+ * offer again.
  */
 void fuzz_complete_offer(struct fuzz_caller *caller, const struct fuzz_kept *offer, int status)
 {

@@ -126,7 +126,7 @@ void fuzz_judge(struct fuzz_caller *caller, enum fuzz_call call, int err,
 			       fuzz_call_name(call), err, picks->handle, caller->player);
 }
 
-/* Handles of this module, hashed. A new one replaces another one in its place. */
+/* Handles of this module, hashed. A new handle replaces the one in its place. */
 static struct {
 	d2d_handle handle;
 	enum fuzz_kind kind;
@@ -153,7 +153,7 @@ void fuzz_note_seen(d2d_handle handle, enum fuzz_kind kind)
 			       kind);
 }
 
-/* Sends, by tag. A new one replaces another one in its place. */
+/* Sends, by tag. A new send replaces the one in its place. */
 static struct sending {
 	u64 tag;
 	u32 flags;
@@ -219,8 +219,8 @@ void fuzz_send_ended(u64 tag, struct fuzz_pick *request, u32 flags, int err)
 }
 
 /*
- * The owner must not have refused the request, and it must have been sent before this driver had
- * left. The oracle does not check when it was forwarded.
+ * The owner must not have refused the send. The sender must have sent the request before this
+ * driver left. The oracle does not check when a driver forwarded it.
  */
 static void note_dispatched(u64 tag, struct fuzz_registration *reg)
 {
@@ -352,7 +352,7 @@ void fuzz_note_result(u64 tag, const struct d2d_result *result)
 			       result->status);
 }
 
-/* Received requests, hashed. A new one replaces another one in its place. */
+/* Received requests, hashed by handle. A new one replaces the one in its place. */
 static struct hold {
 	d2d_handle handle;
 	u64 tag;
@@ -512,8 +512,8 @@ u32 fuzz_watchdog(void)
 }
 
 /*
- * Uses jiffies, as the kernel does for the limit. A late CPU counts several ticks at once, so by
- * another clock the wait may have been shorter.
+ * Measures in jiffies, as the kernel does for the limit. If ticks are late, the kernel counts
+ * several at once. So by another clock, the wait may have been shorter.
  */
 void fuzz_check_timed_out(enum fuzz_call call, unsigned long since, u32 ms)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Part of the fuzzer (fuzz.h). Plays that do not sleep, from any execution context and routine. */
+/* Part of the fuzzer (fuzz.h). Plays that do not sleep. Any player or routine may make them. */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
@@ -42,7 +42,7 @@ static struct fuzz_pick any_target(struct fuzz_caller *caller, bool *to_owner)
 	return lookup(caller, "module_a");
 }
 
-/* Other modules may only get handles of things that all players may use. */
+/* The receiver may be in the other module, so passes only a handle that is for all players. */
 static void choose_handle_to_pass(struct fuzz_caller *caller, d2d_handle passed[2])
 {
 	static const enum fuzz_kind kinds[] = {
@@ -99,7 +99,7 @@ int fuzz_send(struct fuzz_caller *caller, struct fuzz_pick *request, u32 flags, 
 	return err;
 }
 
-/* Not to the owner, whose results the oracle does not know. */
+/* Does not forward to the owner, because the oracle does not know the owner's results. */
 int fuzz_forward(struct fuzz_caller *caller, struct fuzz_pick *hold, u32 flags)
 {
 	struct fuzz_pick target = any_target(caller, NULL);
@@ -159,7 +159,7 @@ static void play_read(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* Picks a pended request, or a handle that names none. */
+/* Picks a pended request, or a handle that names no pended request. */
 static struct fuzz_pick any_hold(struct fuzz_caller *caller, struct fuzz_kept *kept, bool leave_it)
 {
 	struct fuzz_pick pick;
@@ -263,8 +263,8 @@ static void play_wait_in_interrupt(struct fuzz_caller *caller)
 }
 
 /*
- * Most steps are hot, so that they get no line. A text has an address in the first page, where
- * nothing is mapped: reading it must not crash the owner.
+ * Most steps are hot, so that the owner prints no line for them. The address of a text is in the
+ * first page, where nothing is mapped. Reading the text must not crash the owner.
  */
 static void play_trace(struct fuzz_caller *caller)
 {

@@ -4,6 +4,7 @@
 
 #include "fuzz.h"
 
+/* The player number of all routines */
 #define ROUTINE	1000
 
 /* The input of a request: a handle of the sender's module, and its kind */
@@ -44,7 +45,10 @@ static void note_passed_handle(struct fuzz_caller *caller, const struct d2d_requ
 		fuzz_note_foreign(passed.kind, passed.handle);
 }
 
-/* Completes a request, sometimes wrongly. @in_place is NULL outside of a dispatch routine. */
+/*
+ * Completes a request, sometimes with bad arguments, or twice. @in_place is NULL outside of a
+ * dispatch routine.
+ */
 void fuzz_finish(struct fuzz_caller *caller, struct fuzz_pick *hold, u64 tag,
 		 struct fuzz_in_place *in_place)
 {
@@ -178,7 +182,7 @@ out:
 	return status;
 }
 
-/* Never returns 0 for a failed request, because the oracle checks the information of a success. */
+/* Never returns 0 for a failed request, whose information the oracle would take for wrong. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);

@@ -4,9 +4,10 @@
  *
  *   run		write "SEED MILLISECONDS [limits=N] [forget]" to let the module play
  *   report	the violations; if there is one, writing to "run" fails with EBADMSG
- *   coverage	how often each function was called, with what handles and results
+ *   coverage	for each function, how often it was called with which handles and results
  *
- * limits=N also makes the play N of limits.c. forget leaves a driver registered.
+ * With limits=N, the module also makes the play N of limits.c. With forget, it leaves a driver
+ * registered.
  */
 #include <linux/completion.h>
 #include <linux/debugfs.h>
@@ -37,7 +38,7 @@ bool fuzz_is_over;
 
 static struct player {
 	u32 number;
-	u64 turn;	/* a turn is none, one or several plays */
+	u64 turn;	/* the number of its last turn */
 	struct hrtimer timer;
 } players[PLAYERS];
 
@@ -152,9 +153,9 @@ static void start(void)
 }
 
 /*
- * When the players have stopped, no driver completes requests any more. Then each wait with a time
- * limit times out. The other waits end when the drivers are unregistered. If a thread is stuck, the
- * module stays loaded.
+ * Stops the players, so no driver completes pended requests any more. Waits with a time limit time
+ * out. Unregistering the drivers ends the other waits. If a thread is stuck, the module stays
+ * loaded.
  */
 static void stop(void)
 {

@@ -7,8 +7,7 @@
 #include "fuzz.h"
 
 /*
- * All routines have one player number, but run in several threads. So they never choose
- * FUZZ_FOR_ONE.
+ * Routines never choose FUZZ_FOR_ONE: they all have one player number, but run in several threads.
  */
 static void choose_sharing(struct fuzz_caller *caller, struct fuzz_thing *thing)
 {
@@ -45,7 +44,7 @@ static void play_alloc(struct fuzz_caller *caller)
 }
 
 /*
- * A wait without a limit ends when this module's drivers are unregistered. Another module's drivers
+ * A wait without a limit ends when this module's drivers unregister. Drivers of the other module
  * may stay, so waits for foreign handles have a limit.
  */
 static u32 any_limit(struct fuzz_caller *caller, const struct fuzz_pick *picks, u32 count)
@@ -82,7 +81,7 @@ static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, ms);
 }
 
-/* Only this player uses the request, so it knows each send's result. */
+/* Only this player uses the request, so a wait must get the result of this player's last send. */
 static void play_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 {
 	u32 ms = any_limit(caller, request, 1);
@@ -141,7 +140,7 @@ static void play_request(struct fuzz_caller *caller)
 	fuzz_unpick(&request);
 }
 
-/* All modules use the same few names. */
+/* Both modules use the same few names, so they share events. */
 static void play_open(struct fuzz_caller *caller)
 {
 	struct fuzz_pick driver = fuzz_pick(caller, FUZZ_DRIVER, true);
@@ -166,7 +165,7 @@ static void play_open(struct fuzz_caller *caller)
 		fuzz_thing_publish(thing, handle, driver.thing->reg);
 	} else {
 		/*
-		 * Another module may unregister its driver at any time, so do not keep the handle.
+		 * The other module may unregister its driver at any time: do not keep the handle.
 		 */
 		d2d_event_close(handle);
 		fuzz_thing_unreserve(thing);

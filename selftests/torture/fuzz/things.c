@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Part of the fuzzer (fuzz.h). A thing is what a handle names. It is live from before a play can
- * get its handle until a call that ends it begins. So if it is live before and after a call, it
- * existed during the call.
+ * Part of the fuzzer (fuzz.h). A thing is what a handle names. It becomes live before a play can
+ * get its handle. It stops being live when a call begins that ends it. So if a thing is live before
+ * and after a call, it existed during the call.
  */
 #include <linux/spinlock.h>
 #include <linux/string.h>
@@ -38,8 +38,8 @@ static u32 foreign_count;
 static DEFINE_SPINLOCK(lock);
 
 /*
- * The completion routine must have been called once for each send that asked for it, unless the
- * request was freed. No thread may be sending the request.
+ * The owner must have called the completion routine once for each send that asked for it, unless
+ * the request was freed. The caller makes sure that no thread is sending the request.
  */
 static void check_completions(struct fuzz_thing *thing)
 {
