@@ -258,7 +258,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         })
     }
 
-    /// Makes a [device](d2d::device) with open files of type `F`. Processes can open it once the
+    /// Makes a [device] with open files of type `F`. Processes can open it once the
     /// module is loaded. May sleep.
     ///
     /// # Errors
