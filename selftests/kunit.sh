@@ -21,7 +21,7 @@ results()
 
 set_up
 if [ -z "$(module_path d2d_kunit)" ]; then
-	ktap_skip_all "needs a kernel with CONFIG_KUNIT=y, for which d2d_kunit is built"
+	ktap_skip_all "needs a kernel with CONFIG_KUNIT=y: d2d_kunit is built for no other kernel"
 	exit 4
 fi
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Loads drivers, and locks the kernel down. After that, root must still be able to use the devices, and a
-# plain user those that are for everybody.
+# Loads drivers, and locks the kernel down. After that, root must still be able to use the devices, and a plain user
+# those that are for everybody.
 #
 # Usage: lockdown.sh integrity|confidentiality
 #

@@ -79,7 +79,7 @@ fresh_many
 peer close-many && [ "$(count)" = 0 ]
 verdict "all $MANY events are closed: none exists"
 
-# Run two rounds first. Later, the number of pages of freed objects that the allocators keep no longer grows.
+# Run two rounds first: in these, the allocators keep more and more pages of freed objects.
 if [ -e /sys/kernel/debug/kmemleak ]; then
 	ktap_test_skip "the memory of closed events is freed: a debugging kernel delays freeing, and kmemleak finds leaks there"
 else

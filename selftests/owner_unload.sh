@@ -7,7 +7,7 @@
 #   end them.
 # - job: with job=thread, a thread waits, otherwise a work item. With these values, the owner also starts jobs that do
 #   not wait:
-#     delayed      work that is due later
+#     delayed      work that is due in an hour
 #     bottom-half  work that starts itself again and again
 #     timer        a timer that expires again and again in softirq
 #     leaked       the three jobs above; the owner leaks them
@@ -51,7 +51,7 @@ has_unloaded()
 }
 
 # library_ends STATUS - succeeds if both waits ended with STATUS (a regular expression): the dispatch routine's before
-# the owner was unregistered, and the job's before the contexts were freed
+# the owner unregistered, and the job's before the contexts were freed
 library_ends()
 {
 	in_order "$(line_of step=event-wait by=dispatch "status=$1\$")" "$(line_of step=unregister)" &&

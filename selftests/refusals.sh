@@ -242,8 +242,8 @@ fails EAGAIN unload module_b && loaded module_b && [ -z "$(trace)" ]
 verdict "module_b is unloaded while its device is open: EAGAIN"
 exec 3>&-
 
-# refusal_is MODULE REASON - succeeds if MODULE has refused for this reason. trace() does not find the line, because
-# bad_owner prints "bad_owner:" in it instead of "d2d:"
+# refusal_is MODULE REASON - succeeds if MODULE has refused bad_owner for this reason. trace() does not find the line,
+# because bad_owner prints "bad_owner:" in it instead of "d2d:"
 refusal_is()
 {
 	dmesg | awk -v start="$TRACE_START" 'index($0, start) { n = "" } { n = n "\n" $0 } END { print n }' |

@@ -24,8 +24,8 @@ peer_rounds()
 	done
 }
 
-# fresh_rounds ROUNDS - with completion=1 and deferred=1 no thread waits for the handshake, so unloading may begin while
-# the handshake is pending
+# With completion=1 and deferred=1 no thread waits for the handshake, so unloading may begin while the handshake is
+# pending.
 fresh_rounds()
 {
 	unload_if_loaded arrivals greeter_peer guest_peer module_b module_a

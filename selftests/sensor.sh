@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The pair of examples/sensor, a port of windows/example. The owner, consumer, collects samples from its
-# peer, sensor. The two drivers must print what the Windows drivers print: spec/sensor.expected.
+# The pair of examples/sensor, a port of windows/example. The owner, consumer, collects samples from its peer,
+# sensor. The two drivers must print what the Windows drivers print: spec/sensor.expected.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

@@ -68,7 +68,8 @@ verb_of()
 
 # agree OWNER_MINOR ITEMS PEER PEER_MINOR - succeeds if the owner and the peer exchange what both know. They must
 # refuse:
-# - the owner: events that only a newer peer knows, and items that only a newer peer knows and that fit into the queue.
+# - the owner: events and items that only a newer peer knows. Items that do not fit into the queue do not reach the
+#   owner.
 # - the peer: items that only a newer owner knows.
 agree()
 {

@@ -15,7 +15,7 @@ load_waiting()
 	load waiting_peer "waits_in=$1" "waits_for=$2"
 }
 
-# one_waits WHAT - succeeds if the peer waits for WHAT. The code 0x222003 is that of the handshake
+# one_waits event|request - succeeds if the peer waits for this. The code 0x222003 is that of the handshake
 one_waits()
 {
 	case $1 in
