@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: an owner that is loaded instead of module_a. In the handshake, it sends the peer a request
- * or a context with one fault. The parameter "fault" names it. The peer must refuse the fault.
+ * or a context with one fault, which the parameter "fault" names. The peer must refuse it.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -59,7 +59,7 @@ static bool fault_is(const char *name)
 	return !strcmp(fault, name);
 }
 
-/* Copies the first @mapped bytes to the end of the page. The page after it is not mapped. */
+/* Returns a copy of the first @mapped bytes of @object. The memory behind it is not mapped. */
 static void *cut_off(const void *object, size_t mapped)
 {
 	return memcpy(page + PAGE_SIZE - mapped, object, mapped);
@@ -232,7 +232,7 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send)
 	return -EOPNOTSUPP;
 }
 
-/* refusals.sh looks for the reason in these lines. */
+/* Prints a line, in which refusals.sh looks for the reason of a refusal. */
 void d2d_trace(const struct d2d_record *record)
 {
 	const struct d2d_field *reason = &record->fields[0];
@@ -288,7 +288,7 @@ int d2d_event_on_set(d2d_handle event, d2d_event_routine routine, void *argument
 	return -ENODEV;
 }
 
-/* So the peers of module_a attach to this owner. */
+/* Under this name, the peers of module_a import the table. */
 D2D_EXPORT_TABLE(module_a);
 
 static int __init bad_owner_init(void)

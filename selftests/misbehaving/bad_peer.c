@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a driver in C that does one wrong thing. The parameter "fault" names it. The owner must
- * refuse it. If it is a misuse of an item, d2d_queue.h must refuse it. There are two exceptions:
+ * Test: a driver in C that does one wrong thing, which the parameter "fault" names. The owner must
+ * refuse this thing, or d2d_queue.h if it is a misuse of an item. There are two exceptions:
  * - fault=item-not-released: the owner must revoke the item's handle;
  * - fault=detach-under-lock: lockdep must make a report.
  *
  * The init fails with the errno of the refusal, or with -ENOTRECOVERABLE if nothing was refused. It
- * succeeds only with fault=none, and with fault=detach-from-operation: there, the fault comes when
- * the owner calls "drain".
+ * succeeds only with fault=none and fault=detach-from-operation. With the latter, the driver does
+ * the wrong thing when the owner calls "drain".
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -42,8 +42,9 @@ static bool stays_loaded(void)
 static DEFINE_MUTEX(mutex);
 
 /*
- * With fault=detach-under-lock, d2d_detach() is called under the mutex. It waits until no thread is
- * inside peer_ping(), and peer_ping() waits for the mutex. Lockdep must report this deadlock.
+ * With fault=detach-under-lock, misbehave() calls d2d_detach() under the mutex. d2d_detach() waits
+ * until no thread is inside peer_ping(), which waits for the mutex. Lockdep must report this
+ * possible deadlock.
  *
  * peer_ping() may sleep, because module_a calls it only inside d2d_attach(), after the handshake.
  * The other operations must not sleep.
@@ -67,8 +68,8 @@ static int owner_bounce(u32 hops)
 #define NOTES	6
 
 /*
- * The owner must refuse only the wrong item, which has @kind and @len bytes, and put an answer for
- * each note.
+ * Puts notes, and a wrong item between them: an item of kind @kind with @len bytes. The owner must
+ * refuse only the wrong item, and must put an answer for each note.
  */
 static int put_for_owner(u32 kind, u32 len)
 {
@@ -105,7 +106,7 @@ static int peer_bounce(void *this, u32 hops, u32 *result)
 	return err;
 }
 
-/* Does not use the functions of d2d_queue.h. */
+/* Takes the items without the functions of d2d_queue.h. */
 static int peer_drain(void *this, u32 *result)
 {
 	struct d2d_queue *queue = &context->to_peer;
@@ -135,8 +136,8 @@ static int __init peer_init_ping(void *this, u32 value, u32 *result)
 }
 
 /*
- * A variable, because clang would put the address of an __init function into an instruction with 32
- * bits, which are too few in a module of User-Mode Linux.
+ * A variable: clang would put the address of an __init function into an instruction, as 32 bits.
+ * In a module of User-Mode Linux, the address does not fit into 32 bits.
  */
 static typeof(peer_init_ping) *init_ping __refdata = peer_init_ping;
 
@@ -149,7 +150,7 @@ static struct d2d_pair_peer_ops ops = {
 	.drain = peer_drain,
 };
 
-/* The owner must find the fault when the handshake is completed. */
+/* Fills in this driver's operations. If they have a fault, the handshake must fail. */
 static noinline __ref void fill(void)
 {
 	const struct d2d_ops *table = &ops.hdr;
@@ -207,7 +208,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static struct d2d_driver driver = D2D_DRIVER_INIT("bad_peer", .dispatch = dispatch);
 
-/* Returns the errno with which the owner refuses one more driver. */
+/* Registers drivers until the owner refuses one. Returns the errno of the refusal, or 0. */
 static int too_many_drivers(void)
 {
 	d2d_handle *handles = kcalloc(1000, sizeof(*handles), GFP_KERNEL);
@@ -236,7 +237,7 @@ static int mishandle_item(void)
 	d2d_handle handle;
 	int err;
 
-	/* The queue needs an item. The owner may have put others. */
+	/* Make sure that the queue has an item to take: the owner may have put none. */
 	err = d2d_queue_put(queue, D2D_PAIR_KIND_NOTE, &note, sizeof(note));
 	if (err)
 		return err;
@@ -287,7 +288,7 @@ static int misbehave(void)
 		return d2d_unregister(other);
 	if (fault_is("not-attached"))
 		return d2d_detach(self);
-	/* d2d_trace() has no result: the test looks for the refusal in the log. */
+	/* d2d_trace() has no result: for its faults, the test looks for the refusal in the log. */
 	if (fault_is("unknown-step")) {
 		d2d_trace(D2D_RECORD(driver.name, COUNT, 0));
 		return 0;
@@ -305,8 +306,8 @@ static int misbehave(void)
 
 	err = d2d_attach(self);
 	/*
-	 * The handshake has timed out. Until the driver completes it, the context stays reserved:
-	 * the owner must refuse another d2d_attach(). Then it must refuse the late completion.
+	 * The handshake has timed out, but the context stays reserved for this driver. So the owner
+	 * must refuse another d2d_attach(), and then the late completion.
 	 */
 	if (fault_is("completed-late") &&
 	    (d2d_attach(self) != -EALREADY || d2d_complete(last_request, 0, 0) != -ESTALE))
@@ -331,7 +332,7 @@ static int misbehave(void)
 		err = put_for_owner(D2D_PAIR_KIND_NOTE, sizeof(u32));
 	if (fault_is("still-attached"))
 		err = d2d_unregister(self);
-	/* Lockdep must report this, although no thread is inside peer_ping(). */
+	/* Lockdep must report this call, although no thread is inside peer_ping(). */
 	if (fault_is("detach-under-lock")) {
 		mutex_lock(&mutex);
 		d2d_detach(self);

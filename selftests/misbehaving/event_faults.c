@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a driver in C that misuses an event. The parameter "fault" says how. The init fails with
- * the errno of the call, or with -ENOTRECOVERABLE if no call fails. With fault=none, the module
- * stays loaded.
+ * the errno of the misuse, or with -ENOTRECOVERABLE if the owner accepts the misuse. With
+ * fault=none, the module stays loaded.
  *
- * Events need no context, so the driver does not attach. Unregistering closes its handles.
+ * Events need no context, so the driver does not attach. d2d_unregister() closes the
+ * driver's handles.
  */
 #include <linux/init.h>
 #include <linux/module.h>
@@ -61,7 +62,7 @@ static int ignore_set(void *argument, d2d_handle handle)
 	return 0;
 }
 
-/* Returns the errno with which the owner refuses one handler more than an event may have. */
+/* The event gets as many handlers as it may have, then one more, which the owner must refuse. */
 static int many_handlers(void)
 {
 	d2d_handle another;
@@ -115,13 +116,13 @@ static int misuse(void)
 		return d2d_event_on_set(event, ignore_set, NULL);
 	if (fault_is("wait-when-closed"))
 		return wait(&event, 1, 0, NULL);
-	/* Has no result, and ignores a stale handle. */
+	/* d2d_event_ring() has no result, and must ignore a stale handle. */
 	if (fault_is("ring-when-closed"))
 		d2d_event_ring(event);
 	return 0;
 }
 
-/* So many events that the owner must allocate memory for the wait */
+/* Waits for so many events that the owner must allocate memory for the wait. */
 static int behave(void)
 {
 	d2d_handle events[6];
@@ -140,7 +141,7 @@ static int behave(void)
 	return err == -ETIMEDOUT ? 0 : err;
 }
 
-/* The last driver's name is so long that it leaves no room for the name of the event. */
+/* Only the last call is wrong: its driver's name leaves no room for the name of the event. */
 static int open_of_long_name(void)
 {
 	char name[D2D_EVENT_NAME_SIZE] = {};

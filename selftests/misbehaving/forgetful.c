@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a module that registers the drivers "forgetful" and "forgetful_too", and forgets them. A
- * routine that is called after the unload prints a line, and the test fails.
+ * routine that is called after the init has failed, or after the exit, prints a line, and the test
+ * fails.
  *
  * The parameter "at" says when the kernel unloads the module:
  *
- *   init               after the init, which fails with -ENOTRECOVERABLE
+ *   init               after the init has failed with -ENOTRECOVERABLE
  *   exit               after the exit
  *
  * The parameter "forgets" says what "forgetful" has when the module is unloaded:
  *
- *   nothing            only its registration; but the exit unregisters both drivers
+ *   nothing            only its registration; with at=exit, the exit unregisters both drivers
  *   registered         only its registration
  *   context            a context
  *   handshake          a handshake that it has pended
@@ -18,12 +19,12 @@
  *   pended             a request that it has sent to "forgetful_too", which has pended it
  *   event              an event
  *
- * With these values, the module registers a driver of the module stranger instead, and the init
- * succeeds. The driver has an event and:
+ * With the following values, the module registers only one driver, which belongs to the module
+ * stranger, and the init succeeds. This driver has an event and:
  *
  *   stranger           nothing else
- *   stranger-attached  a context
- *   stranger-attaching a work item of the module stranger, which attaches it
+ *   stranger-attached  a handshake that it has pended, and that has timed out
+ *   stranger-attaching a work item of the module stranger, which attaches the driver
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -39,7 +40,7 @@
 #include "pause_calls.h"
 #include "stranger.h"
 
-/* The files forgetful_*.c name other owners. */
+/* The files forgetful_*.c define another owner. */
 #ifndef OWNER
 #define OWNER module_a
 #endif
@@ -55,6 +56,7 @@ MODULE_PARM_DESC(at, "When the kernel unloads the module: after its init or afte
 
 static d2d_handle self;
 static d2d_handle second;
+/* While this is set, the owner must call no routine. */
 static bool unloaded;
 
 static bool forgets_is(const char *what)
@@ -70,7 +72,7 @@ static void check(const char *routine)
 
 static int fill_in(struct d2d_endpoint *peer);
 
-/* forgetful_lender.c defines the peer of another pair. */
+/* forgetful_lender.c defines OTHER_PAIR, and its own fill_in(). */
 #ifndef OTHER_PAIR
 static int peer_ping(void *this, u32 value, u32 *result)
 {
@@ -100,7 +102,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 	check("dispatch");
 	d2d_pause_call();
-	/* Pend requests and, with forgets=handshake, the handshake. */
+	/* Pend each request, but the handshake only with forgets=handshake. */
 	if (request->code != D2D_IOCTL_SHARE_CONTEXT || forgets_is("handshake"))
 		return -D2D_STATUS_PENDING;
 	err = fill_in(&context->peer);
@@ -122,7 +124,7 @@ static struct d2d_driver driver = D2D_DRIVER_INIT("forgetful", .dispatch = dispa
 						  .completed = completed,
 						  .cancelled = cancelled);
 
-/* The receiver pends the request. */
+/* Sends a request, which the receiver pends. */
 static int send(const char *to, u32 flags)
 {
 	static u64 key;
@@ -202,7 +204,7 @@ static int register_stranger(void)
 		d2d_stranger_attach_driver(self, d2d_the_owner->d2d_attach);
 		return 0;
 	}
-	/* The driver never completes its handshake. The context stays reserved for it. */
+	/* The driver never completes its handshake, so the context stays reserved. */
 	err = d2d_attach(self);
 	return err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
 }

@@ -14,16 +14,16 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* A request's sender has the handle SENT, its holder the handle HELD. */
+/* SENT is the handle that a request's sender has, HELD the handle that its holder has. */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
 	"nothing", "driver", "target", "event", "sent", "held", "item",
 };
 
-/* A valid handle of each kind */
+/* A valid handle of each kind; 0 for NOTHING. The request of live[SENT] is pending. */
 static d2d_handle live[KINDS];
-/* Of a request that is never sent; the request of live[SENT] is pending */
+/* The handle of a request that is never sent */
 static d2d_handle idle;
 static struct d2d_context *context;
 
@@ -205,7 +205,7 @@ static void must_refuse(const struct function *function, d2d_handle handle, cons
 	expect(function->call(handle) == -ESTALE, function->name, kind);
 }
 
-/* Returns the kind that a handle states (d2d.h), which need not be valid. */
+/* Returns the kind that the bits of a handle state (see d2d.h). The handle need not be valid. */
 static enum kind kind_of(d2d_handle handle)
 {
 	static const enum kind of[] = {
@@ -223,9 +223,9 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Passes a valid handle of each kind that the function does not accept, and accepted handles with
- * altered kind bits. The altered bits do not state another kind that it accepts. They may state an
- * item, because no item has this handle.
+ * Passes a valid handle of each kind that the function does not accept. Alters the kind bits of
+ * each other handle, and passes the result, too, unless the bits now state an accepted kind. Bits
+ * that state an item are passed in any case, because no item has the altered handle.
  */
 static void pass_all_to(const struct function *function)
 {
@@ -269,7 +269,7 @@ static int make_all(void)
 	return 0;
 }
 
-/* What the handles name must be unchanged. */
+/* The refused calls must not have changed the objects that the handles name. */
 static void check_all(void)
 {
 	struct d2d_result result = {};

@@ -15,7 +15,7 @@ $(obj)/selftests/misbehaving/pointers_calls.h: $(src)/selftests/misbehaving/poin
 targets += selftests/misbehaving/pointers_calls.h
 $(obj)/selftests/misbehaving/pointers.o: $(obj)/selftests/misbehaving/pointers_calls.h
 
-# qemu/check/compile-hostile.sh compiles the drivers in hostile/refused and hostile/kernel_crate. Each line
-# `// error: TEXT` is part of an error that the compiler must print. With `// compiles`, it must print none.
+# qemu/check/compile-hostile.sh compiles the drivers in hostile/refused and hostile/kernel_crate. For each line
+# `// error: TEXT`, the compiler must print an error with TEXT, and no other error. With `// compiles`, it prints none.
 $(foreach name,hostile_peer rebinds_core rebinds_kernel,\
 	$(eval $(call d2d-rust-peer,selftests/test_modules/$(name),selftests/misbehaving/hostile/$(name))))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Prints a table of the arguments of each exported function, and a wrapper that takes them as an array of numbers.
+# For each exported function, prints a table of its arguments, and a wrapper that takes the arguments as numbers.
 # prototypes.awk, which awk reads first, calls prototype().
 
 function prototype(result, name, count, pieces,	n, list, type, kind, value)
@@ -13,7 +13,7 @@ function prototype(result, name, count, pieces,	n, list, type, kind, value)
 		else if (type ~ /^const .*\*$/)
 			kind = "INPUT"
 		else if (type == "void *" && pieces[n] ~ /argument$/)
-			# The owner only passes it to a routine of the driver, so no value is bad.
+			# The owner only passes this argument to a routine of the driver, so no value is bad.
 			kind = "NUMBER"
 		else if (type ~ /\*$/)
 			kind = "OUTPUT"

@@ -5,10 +5,12 @@
  * numbers and handles. pointers.awk generates the table of functions from the headers.
  *
  * A function may accept NULL and misaligned addresses. With the other bad addresses (must_fail), a
- * function that returns an int must fail, unless one of its numbers is 0, which may be a length.
- * With some combination it must fail with -EFAULT: this shows that it uses the pointer.
+ * function that returns an int must fail, unless one of its numbers is 0: this number may be the
+ * length of the memory at the pointer. At least one combination must fail with -EFAULT: this shows
+ * that the function uses the pointer.
  *
- * After each function, requests and events must work, and no refused call may have had an effect.
+ * After the calls of each function, requests and events must work, and no refused call may have had
+ * an effect.
  */
 #include <linux/init.h>
 #include <linux/mm.h>
@@ -98,7 +100,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver self_driver = DRIVER("pointers");
 static const struct d2d_driver receiver_driver = DRIVER("receiver");
-/* Valid: the other pointer of d2d_register() is bad. */
+/* A valid argument of d2d_register(), whose other pointer is bad */
 static const struct d2d_driver third_driver = DRIVER("third");
 
 static __printf(1, 2) void fail(const char *format, ...)
@@ -170,7 +172,7 @@ static void check(const char *after)
 	err = d2d_request_write(held, scratch, sizeof(u64));
 	if (err)
 		fail("after %s: writing the held request returned %d", after, err);
-	/* Each call that could register or create these had a bad pointer. */
+	/* Each call that could register "third" or create "new" had a bad pointer. */
 	if (d2d_lookup("third", &(d2d_handle){ 0 }) != -ENOENT)
 		fail("after %s: a refused call has registered a driver", after);
 	if (d2d_event_open(self, "new", D2D_EVENT_NOTIFICATION, &(d2d_handle){ 0 }) != -ENOENT)
@@ -190,7 +192,10 @@ static unsigned long valid(const struct argument *argument)
 	return (unsigned long)scratch;
 }
 
-/* Returns whether the function returned -EFAULT. The argument @which gets the bad address. */
+/*
+ * Calls @function with the bad address as argument @which, and with the numbers and handles that
+ * @combination selects. Returns whether the function returned -EFAULT.
+ */
 static bool call(const struct function *function, u32 which, const struct bad_pointer *bad,
 		 u32 combination)
 {
@@ -253,7 +258,7 @@ static void call_with_bad(const struct function *function, u32 which, const stru
 		     function->arguments[which].name, bad->name);
 }
 
-/* The numbers are no valid handles. */
+/* Passes numbers that are no valid handles. */
 static void call_without_pointers(const struct function *function)
 {
 	const unsigned long wrong[] = { 0, 1, 0x10, U32_MAX, 1UL << 63, ULONG_MAX };
@@ -324,7 +329,7 @@ static void try_input(void)
 	check("a bad input");
 }
 
-/* An input of the largest allowed size ends in unmapped memory. Larger buffers are refused. */
+/* The owner must refuse a large input that ends in unmapped memory, and buffers over the limit. */
 static void try_large(void)
 {
 	struct d2d_send to = d2d_send_to(target, CODE_ECHO);
@@ -352,7 +357,7 @@ static void try_large(void)
 	check("a large input");
 }
 
-/* Unmaps the memory for the index of d2d_event_wait(), and then sets events. */
+/* Unmaps @place, the memory for the index of d2d_event_wait(). Then sets events from @first on. */
 struct vanishing {
 	struct work_struct work;
 	struct task_struct *waiter;
@@ -366,7 +371,7 @@ static void vanish(struct work_struct *work)
 {
 	struct vanishing *this = container_of(work, struct vanishing, work);
 
-	/* When the thread sleeps, the owner has checked the index, but has not written it yet. */
+	/* When @waiter sleeps, the owner has checked @place, but has not written to it yet. */
 	while (task_is_running(this->waiter))
 		cond_resched();
 	vunmap(this->place);
@@ -375,7 +380,7 @@ static void vanish(struct work_struct *work)
 		d2d_event_set(this->events[n]);
 }
 
-/* The wait must fail with -EFAULT when it ends, and must not reset an event. */
+/* When the events are set, the wait must fail with -EFAULT, and must not reset an event. */
 static void try_vanishing_index(const d2d_handle *events, u32 flags)
 {
 	struct vanishing vanishing = {

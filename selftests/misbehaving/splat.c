@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Test: a module whose init does one wrong thing. The parameter "kind" names it. The harness must
- * make the run fail; qemu/tests/harness.sh checks the reason.
+ * Test: a module whose init does one wrong thing, which the parameter "kind" names. The harness
+ * must make the run fail. qemu/tests/harness.sh checks the reason that the harness prints.
  */
 #include <linux/delay.h>
 #include <linux/kernel.h>
@@ -88,7 +88,7 @@ static void splat_taint(void)
 	add_taint(TAINT_USER, LOCKDEP_STILL_OK);
 }
 
-/* The acts below need a kernel with KASAN, lockdep, kmemleak, object debugging, or CFI. */
+/* Each act below needs one of these: KASAN, lockdep, kmemleak, object debugging, CFI. */
 
 static void splat_use_after_free(void)
 {

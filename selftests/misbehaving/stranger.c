@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a module whose driver the module forgetful registers. It imports no symbol of the owner, so
- * the kernel can unload the owner while the driver is registered. It imports the namespace D2D for
- * pause_calls.
+ * the kernel can unload the owner while the driver is registered. It imports the namespace D2D only
+ * because the symbols of pause_calls are in it.
  */
 #include <linux/module.h>
 #include <linux/string.h>
@@ -26,7 +26,7 @@ void d2d_stranger_fill_driver(struct d2d_driver *driver)
 {
 	strscpy(driver->name, KBUILD_MODNAME);
 	driver->owner = THIS_MODULE;
-	/* Static keys must be in the driver's module, which has none. */
+	/* A driver's static keys must be in its module, and this module has none. */
 	driver->hot_keys = NULL;
 	driver->dispatch = dispatch;
 	driver->completed = NULL;

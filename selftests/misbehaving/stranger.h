@@ -7,7 +7,7 @@
 /* Makes a driver object belong to the module stranger. */
 void d2d_stranger_fill_driver(struct d2d_driver *driver);
 
-/* A work item of stranger calls @attach: d2d_attach(), which stranger must not import. */
+/* Attaches @driver in a work item. @attach is d2d_attach(), which stranger must not import. */
 void d2d_stranger_attach_driver(d2d_handle driver, int (*attach)(d2d_handle driver));
 
 #endif /* STRANGER_H */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver that misuses the library in each way that safe code can. No misuse may cause undefined behaviour.
-//! The sanitizer kernel reports it.
+//! Test: a driver that misuses the library in each way that safe code can. No misuse may cause undefined behaviour,
+//! which the sanitizer kernel would report.
 //!
 //! Writing a number to `/dev/hostile_peer` runs one group of misuses; see `control`. The write fails if the library
 //! accepts what it must refuse.
@@ -91,13 +91,13 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The input is the number of further requests of this code that the receiver sends itself, one inside the other.
+/// If the input n is not 0, the receiver sends itself this request with n - 1, and waits for it. The output is n.
 const AGAIN: ControlCode<u32, u32> = ControlCode::new(0x901);
-/// The receiver completes this request with the invalid information and status of the input.
+/// The receiver completes this request with the information and the status of the input, which may be invalid.
 const INVALID: ControlCode<[u64; 2], ()> = ControlCode::new(0x902);
-/// The receiver pends this request, and leaks the one that it has pended before.
+/// The receiver pends this request, and leaks the `Pended` of the previous one.
 const FORGET: ControlCode<(), ()> = ControlCode::new(0x903);
-/// The sender's completion routine sends this request again, as often as its tag says.
+/// The sender's completion routine sends this request again, as often as the request's tag says.
 const ROUND: ControlCode<(), ()> = ControlCode::new(0x904);
 
 const DEPTH: u32 = 3;
@@ -116,7 +116,7 @@ struct Hostile {
     jobs: SetOnce<(Timer, Work, Thread)>,
 }
 
-/// The library drops the driver after it has unregistered the driver.
+/// The library drops this value after it has unregistered the driver.
 impl Drop for Hostile {
     fn drop(&mut self) {
         try_closed_jobs(&self.jobs);
@@ -150,8 +150,8 @@ impl Drop for Resources {
     }
 }
 
-/// A routine of a job owns this value. The library drops both after it has closed the driver's jobs. Then it must
-/// refuse to start and to make jobs.
+/// The routine of a job owns this value. The library drops the routine after it has closed the driver's jobs. From
+/// then on, the library must refuse to start jobs and to make jobs.
 struct Captured(DriverRef<Hostile>);
 
 impl Drop for Captured {
@@ -220,6 +220,7 @@ impl Hostile {
         Ok(())
     }
 
+    /// Uses made-up handles, stale handles, bad names of events, and bad lists of events.
     fn make_up(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         for number in [0, 1, !0, 1 << 32, (1 << 32) | 1, !0 << 32, 0x8000_0000] {
             expect(
@@ -296,7 +297,7 @@ impl Hostile {
         Ok(())
     }
 
-    /// Goes on using the driver after `leaving::note_begun`, by which the library notes that the driver leaves.
+    /// Calls `leaving::note_begun`, by which the library notes that a driver leaves, and goes on using the driver.
     fn claim_to_leave(driver: &DriverRef<Self>) -> Result {
         let packet = driver.sender().packet(8, 8)?;
         let event = driver.create_event(c"hostile_peer.left", Kind::Notification, false)?;
@@ -307,7 +308,7 @@ impl Hostile {
         expect(!event.set()?)
     }
 
-    /// The library runs these closures under one of its locks.
+    /// Uses the library in closures that the library runs under the lock of the context's data.
     fn nest(driver: &DriverRef<Self>, link: &PeerLink<DemoPair>) -> Result {
         let event = driver.create_event(c"hostile_peer.nest", Kind::Notification, false)?;
         for place in Place::ALL {

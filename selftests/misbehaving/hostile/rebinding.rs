@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A peer of module_a in whose crate names have other meanings. This file gives them to names of the prelude,
-// rebinds_core.rs and rebinds_kernel.rs to names of crates. The library's macros must not use these names.
+// A peer of module_a in whose crate some names have other meanings. The library's macros must not use these names.
+// This file redefines names of Rust's prelude. rebinds_core.rs and rebinds_kernel.rs, which include it, redefine names
+// of crates.
 
 use d2d::{
     driver::{
@@ -26,14 +27,14 @@ use real_kernel::{
 };
 use real_pin_init::PinInit as Initializer;
 
-/// Leaks the registration, so the driver stays registered after the kernel has freed the module.
+/// Takes the place of `Result::Ok`. Leaks the registration, so the driver stays registered when the module is freed.
 #[allow(non_snake_case, dead_code)]
 fn Ok(module: PeerModule) -> Result<PeerModule> {
     real_core::mem::forget(module);
     Result::Err(EINVAL)
 }
 
-/// All types implement this trait.
+/// Takes the place of `Send` and `Sync`. All types implement this trait.
 pub trait Anything {}
 impl<T> Anything for T {}
 #[allow(unused_imports)]
@@ -41,7 +42,7 @@ use Anything as Send;
 #[allow(unused_imports)]
 use Anything as Sync;
 
-/// A type of another kind.
+/// Takes the place of `Option`, `Some` and `PhantomData`.
 #[allow(dead_code)]
 #[derive(Clone, Copy)]
 pub struct Option<T>(T);

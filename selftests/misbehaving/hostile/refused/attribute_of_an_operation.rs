@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: an operation with an attribute, which applies to code that `interface!` generates.
+//! Must not compile: an operation with an attribute. It would apply to the code that `interface!` generates.
 // error: no rules expected `inline`
 
 #![forbid(unsafe_code)]

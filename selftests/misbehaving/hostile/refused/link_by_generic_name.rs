@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: the link `<D2dDriver as Names>::Link`. In the declaration of the interface, `D2dDriver` is the
-//! struct below. In the entry points that `interface!` generates, it is their type parameter, so they use another type
-//! for the link.
+//! Must not compile: the link `<D2dDriver as Names>::Link`. `D2dDriver` is the struct below, but it is also the name of
+//! a type parameter of the entry points that `interface!` generates. So in the entry points, the link has another type.
 // error: [E0308]: mismatched types
 
 #![forbid(unsafe_code)]

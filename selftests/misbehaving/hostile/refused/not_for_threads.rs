@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: types of drivers that are not `Send` or not `Sync`. The library's macros must not use the traits
-//! `Send` and `Sync` of this crate, which all types implement.
+//! Must not compile: a driver whose types are not `Send` or not `Sync`. This crate has traits `Send` and `Sync` of its
+//! own, which all types implement. The library's macros must not use these traits.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely

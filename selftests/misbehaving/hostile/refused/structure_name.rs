@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a structure whose name is no C identifier. The first error does not name the structure. The second
-//! does, because `pair!` has not made the type `Payload`.
+//! Must not compile: a structure whose name is no C identifier. Of the two errors, only the second names the structure:
+//! `pair!` has not made the type `Payload`.
 // error: proc macro panicked
 // error: [E0412]: cannot find type `Payload` in this scope
 
