@@ -57,7 +57,7 @@ only()
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
-# With the default clock, the times of two CPUs may differ.
+# With the default clock, the steps of two CPUs may be recorded out of order.
 keep_order()
 {
 	echo counter >"$TRACING/trace_clock"
