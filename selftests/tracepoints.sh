@@ -57,7 +57,7 @@ only()
 	[ -n "$(recorded)" ] && ! recorded | grep -vxE -e "$1" >"$NOTES"
 }
 
-# With the default clock, the steps of two CPUs may be recorded out of order.
+# With the default clock, the file "trace" may show the steps of two CPUs in the wrong order.
 keep_order()
 {
 	echo counter >"$TRACING/trace_clock"
