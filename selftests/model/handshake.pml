@@ -34,7 +34,7 @@ bool attaching_task;	/* a thread is in d2d_attach() */
 bool leaving;
 bool gone;
 bool refusal;		/* the owner has refused the last handshake */
-byte due;		/* the request for which the timer waits, or 0 */
+byte due;		/* the request whose time limit the timer watches, or 0 */
 
 bool has_context;
 bool filled;

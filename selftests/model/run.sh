@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Checks the models with spin, which must find no error. Then checks copies of the models with one fault each: in each
-# copy, spin must find an error. Prints KTAP, and the counts last.
+# Checks the models with spin, which must find no error. Then checks models with one fault each, in which spin must find
+# an error. Prints KTAP, and the counts last.
 # Needs spin, a C compiler, 2.8 GB of memory for two searches at a time, and a minute and a half of CPU time.
 set -euo pipefail
 

@@ -70,7 +70,7 @@ inside && !/^ *\/\// {
 }
 
 END {
-	# Fewer entries: this script has not found the table, or not all of it.
+	# The script has not found the table.
 	if (lines < 20)
 		exit 1
 }

@@ -54,10 +54,10 @@ byte sending;		/* the number of the last send */
 byte homes;
 byte result;		/* of the last send: 0 none; 1 completed; 2 cancelled */
 byte in_place;		/* in-place calls that use the buffers */
-byte copying;
+byte copying;		/* threads that copy from or to the buffers */
 bool filling;		/* S writes to the buffers, or frees them */
 byte fields_for;		/* the receiver for which the request is filled in: 1 R, 2 another driver */
-byte routines;
+byte routines;		/* calls of S's completion routine */
 
 byte pended;		/* the generation of the handle of the pending request, or 0 */
 bool woken[2];		/* [0] sender(), [1] waiter() */
