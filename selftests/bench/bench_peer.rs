@@ -309,7 +309,7 @@ fn queues(link: &PeerLink<BenchPair>) -> Result {
     Ok(())
 }
 
-/// Measures loops, each of which sends one request again and again.
+/// Each loop sends one request again and again.
 fn requests(sender: &Sender) -> Result {
     let owner = sender.lookup(c"bench_owner")?;
     request(sender, no_curve)?;
@@ -374,7 +374,7 @@ fn loop_ops_call_b_to_a(link: &PeerLink<BenchPair>, n: u64) -> Result {
     expect(value, n)
 }
 
-/// `put` and `take` lock the queue. `queued` other items are in it.
+/// `queued` other items are in the queue.
 #[inline(never)]
 fn loop_queue_put_take(
     link: &PeerLink<BenchPair>,

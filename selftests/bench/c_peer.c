@@ -16,7 +16,7 @@ module_param(languages, charp, 0);
 MODULE_PARM_DESC(languages, "Languages of owner and peer: rust-c or c-c");
 
 static d2d_handle self, target, packet;
-/* Set before the handshake is completed. */
+/* adopt() sets it, before the handshake is completed. */
 static struct d2d_context *context;
 
 static const u64 owner_chain[] = BENCH_OWNER_CHAIN;
@@ -64,7 +64,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 
 static const struct d2d_driver driver = D2D_DRIVER_INIT(KBUILD_MODNAME, .dispatch = dispatch);
 
-/* loop_c_NAME corresponds to loop_NAME in bench_peer.rs. In C, items are taken by handle. */
+/* loop_c_NAME corresponds to loop_NAME in bench_peer.rs. */
 static noinline int loop_c_ops_call_b_to_a(void *arg, u64 n)
 {
 	u32 value = 0;

@@ -18,13 +18,12 @@
 
 #include "measure.h"
 
-/* How many batches are measured after the warm-up */
 #define BATCHES		30
-/* The same for a point of a curve */
+/* For a point of a curve */
 #define POINT_BATCHES	7
 /* Operations in the first batch of the warm-up */
 #define FIRST_N		2
-/* The same with several threads */
+/* With several threads */
 #define FIRST_N_OF_TWO	64
 /* The warm-up ends after this many long batches in a row, because one may be long by chance. */
 #define WARM		3
@@ -101,7 +100,7 @@ static struct task_struct *begin(struct part *part, int (*thread)(void *data), u
 
 static int end(struct part *part, struct task_struct *task)
 {
-	/* kthread_stop_put() would wake a thread that sleeps in its loop. */
+	/* Wait for the end: kthread_stop_put() would wake a thread that sleeps in its loop. */
 	wait_for_completion(&part->done);
 	return kthread_stop_put(task);
 }

@@ -14,14 +14,13 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 /* @loop runs in hard interrupt. */
 #define D2D_BENCH_HARDIRQ	1
 /*
- * The threads of @loop and @other spin while they wait for each other. d2d_bench_run() skips the
- * contender on a machine with one CPU.
+ * The threads of @loop and @other spin while they wait for each other. Skipped on a machine with
+ * one CPU.
  */
 #define D2D_BENCH_SPINS		2
 /*
  * @value threads, the producers, call @other again and again while one thread runs @loop. @other
- * puts up to n items, and returns how many fitted, or an errno. d2d_bench_run() skips the contender
- * on a machine with one CPU.
+ * puts up to n items, and returns how many fitted, or an errno. Skipped on a machine with one CPU.
  */
 #define D2D_BENCH_PRODUCERS	4
 
@@ -38,8 +37,8 @@ struct d2d_bench_contender {
 	d2d_bench_loop *loop;
 	d2d_bench_loop *other;	/* the loop of the second thread or of the producers, or NULL */
 	void *arg;
-	const char *axis;	/* what varies along a curve; NULL: this is no point of a curve */
-	u64 value;		/* the value at this point of the curve */
+	const char *axis;	/* what varies along the curve, if this is a point of one */
+	u64 value;		/* its value at this point */
 	unsigned int flags;	/* D2D_BENCH_... */
 };
 

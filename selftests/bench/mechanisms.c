@@ -113,7 +113,7 @@ static noinline int loop_indirect_call_srcu_fast(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Notifier chains with one member. Only an SRCU chain lets a member leave during a call. */
+/* Notifier chains. A member may leave the SRCU chain during a call, but not the raw chain. */
 static int notified(struct notifier_block *block, unsigned long action, void *data)
 {
 	u32 *value = data;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Named events, with the rules, bounds and errors of d2d_event.h. */
+/* Named events, with the rules, limits and errnos of d2d_event.h. */
 #ifndef TWIN_EVENT_H
 #define TWIN_EVENT_H
 

@@ -47,7 +47,7 @@ int twin_check_header(const char *driver, const char *what, const struct twin_he
 }
 EXPORT_SYMBOL_NS_GPL(twin_check_header, "TWIN");
 
-/* Reads where a module's text is. The text of its init functions is not part of it. */
+/* Reads the address and the size of a module's text, without its init text. */
 static int read_text(struct module_memory *text, const struct module *module)
 {
 	return module ? twin_probe(text, &module->mem[MOD_TEXT], sizeof(*text)) : -EFAULT;

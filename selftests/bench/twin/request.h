@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Requests between drivers, with the rules, bounds and errors of d2d.h. */
+/* Requests between drivers, with the rules, limits and errnos of d2d.h. */
 #ifndef TWIN_REQUEST_H
 #define TWIN_REQUEST_H
 

@@ -17,6 +17,7 @@ DECLARE_STATIC_KEY_FALSE(twin_ops_key);
 
 #define twin_hot_enabled(group)	static_branch_unlikely(&twin_##group##_key)
 #else
+/* Always false; uses @group, as checkpatch demands. */
 #define twin_hot_enabled(group)	(!sizeof(#group))
 #endif
 

@@ -87,7 +87,7 @@ struct twin_endpoint {
 	void *self;
 };
 
-/* handle_state of an item; 0: it has no handle. HELD: its handle was redeemed. */
+/* handle_state of an item. 0: no handle; ON_THE_WAY: not redeemed yet; HELD: redeemed. */
 enum { TWIN_ITEM_ON_THE_WAY = 1, TWIN_ITEM_HELD };
 
 struct twin_item {
@@ -112,7 +112,7 @@ struct twin_queue {
 	u32 high_water;
 	u64 put;		/* items put so far; seq of the next item */
 	u64 taken;
-	u64 refused;		/* items that the full queue refused */
+	u64 refused;
 	u64 stale;		/* calls with a stale item handle */
 	void **pool;		/* the items, in chunks, so that no allocation is of high order */
 	u32 per_chunk;
