@@ -155,8 +155,8 @@ for alarm in alarm c_alarm; do
 
 		fresh_sleeper 8000
 		nap "$HOUR" &
-		hour=$!
-		await one_request_is_pending && nap 10 && ! wait "$hour" && unload_both_and_count 1 1
+		napping=$!
+		await one_request_is_pending && nap 10 && ! wait "$napping" && unload_both_and_count 1 1
 		verdict "$alarm, $sleeper: the second of two requests is due first: it is completed first"
 
 		fresh_sleeper 30000

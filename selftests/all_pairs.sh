@@ -121,6 +121,7 @@ orders()
 
 	END {
 		srand(seed)
+		# Choose anew, at most 20 times, while a precedence is missing.
 		for (left = 20; (missing = choose(loads) + choose(backwards)) && left; left--)
 			;
 		for (round = 1; round <= rounds; round++) {
@@ -208,7 +209,7 @@ end_traffic()
 	running=$others
 }
 
-# give_work - tells each traffic to exchange once more, and counts this in the file given.MODULE
+# give_work - tells each traffic to exchange once more, and adds a word to the file given.MODULE
 give_work()
 {
 	for busy in $running; do
@@ -296,7 +297,7 @@ traced_apart()
 				family[words[1], words[j]]
 			}
 		}
-		# c_middle is an owner named "middle", but the lines of its calls and items have the name of the module.
+		# c_middle is the owner "middle", but it traces its calls and items as "c_middle".
 		family["middle", "c_middle"]
 	}
 
@@ -320,7 +321,7 @@ traced_apart()
 		if (seen[load, number("seq")]++)
 			wrong("twice", $0)
 	}
-	# module_a may send a request to a peer, or open its event, just when the peer unregisters.
+	# module_a may send a peer a request, or open an event of the peer, just when the peer unregisters.
 	/ step=refuse / && !/ reason=(target-is-leaving errno=-108|unknown-event errno=-2) / || /incomplete/ { wrong("a failure", $0) }
 	/ step=export/ { owner[load] = substr($1, 1, length($1) - 1) }
 	/ step=attached / { attached[substr($1, 1, length($1) - 1)]++ }

@@ -26,7 +26,7 @@ done
 # With D2D_CASE: the program's exit status. Empty until the selected case has been reported
 outcome=''
 
-# runs_case NAME - succeeds if the program must run this case. If the selected case has been reported, ends the program:
+# runs_case NAME - succeeds if the program must run this case. Ends the program if the selected case has been reported:
 # only now, because the lines after that case clean up
 runs_case()
 {
@@ -136,7 +136,7 @@ words()
 	esac
 }
 
-# in_numbers MODULE [PARAM=VALUE...] - prints these parameters, with numbers in place of the words of words()
+# in_numbers MODULE [PARAM=VALUE...] - prints these parameters, with a number in place of each word of words()
 in_numbers()
 {
 	module=$1
@@ -205,7 +205,7 @@ unload_all()
 	done
 }
 
-# reset_trace - begins a new trace: writes a marker to the kernel log. log_lines() leaves out what precedes the marker
+# reset_trace - begins a new trace: writes the marker from which log_lines() prints
 reset_trace()
 {
 	# Move the old lines to the file $D2D_LOG: reading a long log for each case is slow.
@@ -259,8 +259,8 @@ only_refusal_is()
 		END { exit !(refusals == 1 && right) }'
 }
 
-# exercise MODULE [ROUNDS] - makes the module's driver exchange items, calls and requests with the other side, in each
-# execution context. Fails if the module's device is missing: the shell would create a file of that name
+# exercise MODULE [ROUNDS] - makes this module exchange items, calls and requests with the other side, in each execution
+# context. Fails if the module's device is missing: the shell would create a file of that name
 exercise()
 {
 	[ -c "/dev/$1" ] && echo "${2-1}" >"/dev/$1"
@@ -326,7 +326,7 @@ all_succeed()
 	return "$all"
 }
 
-# set_up - skips the program if it cannot run here. Otherwise, mounts debugfs, and unloads all modules
+# set_up - skips the program if it cannot run here. Otherwise, unloads all modules
 set_up()
 {
 	ktap_print_header

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Character devices of drivers. device_peer has the device, and the program devctl makes the calls. history_peer keeps
-# records in the lookaside list that docs/porting-tables.md describes.
+# Character devices of drivers. device_peer has a device, which the program devctl uses. history_peer keeps records in
+# the lookaside list that docs/porting-tables.md describes.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

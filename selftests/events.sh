@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Named events. The owner, torture_owner, and its peer, torture_peer0, set, reset and wait for events, by the commands
-# of event_act.sh. Programs read the files of events. Doorbells ring, and handlers start jobs.
+# Named events. By the commands of event_act.sh, the owner torture_owner and its peer torture_peer0 set events, reset
+# them and wait for them. Programs read the files of events. Doorbells ring, and handlers start jobs.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh
@@ -288,7 +288,7 @@ verdict "a thread waits for all of three events: the wait resets none before all
 fresh_events three
 owner set 10 was=reset && driver_in_background peer wait all 10 11 && await_field any11 waiters 1 && peer wait any 10 &&
 	owner set 11 was=reset && [ "$(field any11 waiters)" = 1 ] && owner set 10 was=reset && wait "$background" && owner query 11 is=reset
-verdict "a thread waits for all of two events, and a wait of another thread resets the first: the thread goes on when both are set"
+verdict "a thread waits for all of two events, and another thread's wait resets one of them: the thread goes on when both are set"
 
 fresh_events many
 owner open 2 many63 synchronization && driver_in_background peer wait any "$many" && await_field many0 waiters 1 &&
@@ -452,7 +452,7 @@ await_runs()
 	await_field ran sets "$1"
 }
 
-# runs_for_each_set STATE - $runner makes a job of each kind, in turn, the handler of `armed`. For each job, $setter
+# runs_for_each_set STATE - one kind of job after the other becomes $runner's handler of `armed`. For each job, $setter
 # sets `armed` in task context, a worker, softirq and hardirq. Succeeds if the job runs once for each set, and `armed`
 # is in STATE after that:
 # - reset: `armed` is a synchronization event, which the job takes.

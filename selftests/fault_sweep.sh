@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Out of memory. This program loads, uses and unloads modules again and again. Each time, another allocation of the
-# modules fails. If a system call then fails, it must fail with ENOMEM, add one line to the log, and leak nothing. Needs
-# a kernel with failslab and its stack filter.
+# Out of memory. This program loads, uses and unloads modules again and again. Each time, a different allocation of the
+# modules fails. If a system call then fails, it must fail with ENOMEM, add one line to the log, and leak nothing.
+# Needs a kernel with failslab and its stack filter.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

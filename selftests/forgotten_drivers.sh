@@ -94,8 +94,8 @@ inside_forgetful()
 
 # Owners other than module_a. Each line is OWNER NAME FORGETFUL PEER DEVICE STATE...: drivers know the owner as NAME.
 # PEER is another peer, which the owner calls when DEVICE is written. Only c_owner has the state "handshake", because it
-# has a parameter for the timeout: with the others, a pended handshake takes 5 s. c_middle and c_lender pend no requests,
-# so they lack "sent"
+# has a parameter for the timeout: with the others, a pended handshake takes 5 s. c_middle and c_lender pend no
+# requests, so they lack "sent"
 other_owners()
 {
 	cat <<-EOT
@@ -245,7 +245,7 @@ if ! skips_leak "$name" "the owner does not free the context of a driver that it
 	load forgetful forgets=stranger-attaching && await one_inside && unload forgetful
 	unload module_a &
 	remover=$!
-	# When this line is logged, the owner has freed the request of the handshake.
+	# When this refusal is logged, the owner has freed the request of the handshake.
 	await traced reason=drivers-left
 	resume
 	wait "$remover" && [ ! -e "$OWNER" ] && unload stranger && load module_a timeout=100 && owner_is_idle && another_works

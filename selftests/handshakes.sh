@@ -8,7 +8,7 @@ cd "$(dirname "$0")" || exit 1
 . ./d2d_lib.sh
 
 CONTEXTS=/sys/kernel/debug/d2d-module_a/state/contexts
-# A timeout that is longer than any case, in milliseconds
+# A timeout longer than any case, in milliseconds
 LONG=600000
 ROUNDS=100
 # The errno that the process of attach_in_background() gets
