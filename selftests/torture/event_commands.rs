@@ -160,7 +160,7 @@ impl OpenEvents {
                     slot => Some(self.get(slot.parse().map_err(|_| EINVAL)?)?),
                 };
                 let routine = move || {
-                    // Both calls fail once the driver leaves.
+                    // Both calls fail when the driver leaves.
                     let _ = ran.set();
                     let _ = hold.as_ref().map(|hold| hold.wait(Wait::FOREVER));
                 };

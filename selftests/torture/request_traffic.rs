@@ -303,8 +303,8 @@ impl RequestTraffic {
                 let expected = match refused.error {
                     // A side has unregistered, or is unregistering.
                     ESHUTDOWN | ESTALE => true,
-                    // A driver is unregistering, so the library has cancelled the last send. But the dispatch routine
-                    // that got it still uses the request's buffers.
+                    // A driver is unregistering, so the library has cancelled the request. But the dispatch routine
+                    // that received it still uses its buffers.
                     EBUSY => route.unregisters || route.uncounted,
                     _ => false,
                 };
@@ -315,7 +315,7 @@ impl RequestTraffic {
         }
     }
 
-    /// The completion routine. Any execution context.
+    /// The routine `completed`. Any execution context.
     pub fn completed(&self, completed: Completed) {
         let key = completed.tag();
         let slot = cell(key) % SLOTS;
@@ -423,7 +423,7 @@ impl RequestTraffic {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),
             // No other thread cancels this request, so the receiver has completed it.
             Err(EALREADY) => self.count(Count::TooLate, certain.into()),
-            // The request was not sent again, and is freed.
+            // The request has ended and was freed, because it was not sent again.
             Err(ESTALE) => {}
             Err(_) => self.count_if_wrong(true),
         }
@@ -525,7 +525,7 @@ impl RequestTraffic {
         }
     }
 
-    /// A request was cancelled. Any execution context.
+    /// The routine `cancelled`. Any execution context.
     pub fn cancelled(&self, id: RequestId) {
         let received = self
             .inner

@@ -270,7 +270,7 @@ impl Run {
         Ok(())
     }
 
-    /// Puts `count` items, if they fit.
+    /// Puts `count` items, or as many as fit.
     pub fn fill<S: Side>(&mut self, side: &S, count: u32) {
         for _ in 0..count {
             self.put(side, 1);

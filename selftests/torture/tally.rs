@@ -86,7 +86,7 @@ pub enum Count {
     NotForwarded,
     /// Requests forwarded.
     Forwarded,
-    /// Failed completions and cancels: the other side was faster.
+    /// Completions and cancels that failed, because the other side was faster.
     TooLate,
     /// Calls that returned without a result. At their time limit, another thread was still completing, cancelling or
     /// delivering the request.
@@ -95,9 +95,9 @@ pub enum Count {
     Torn,
     /// Items on the wrong queue.
     Foreign,
-    /// Items out of the queue's order.
+    /// Items whose number in the queue shows that an item was skipped, or taken twice.
     Gaps,
-    /// Items out of their producer's order.
+    /// Items whose number in their run shows this.
     Disorder,
     /// Operations that returned a wrong value.
     WrongValues,
@@ -107,7 +107,7 @@ pub enum Count {
     LateCalls,
     /// Requests sent, minus those that ended.
     Unsettled,
-    /// Successful cancels, minus requests that ended as cancelled.
+    /// Cancels that succeeded, minus requests that ended as cancelled.
     CancelMismatch,
     /// The sum of the outputs of receivers, minus the sum that senders got.
     OutputMismatch,

@@ -3,10 +3,10 @@
 //! The torture: makes traffic in shared contexts, and counts what was done and what went wrong.
 //!
 //! It works like the kernel's locktorture and rcutorture. Processes (`program/run_torture.rs`) write commands to the
-//! control devices of an owner and of several peers, while other peers are loaded and unloaded. A command makes a
-//! *run*: many random *actions*, such as putting items and calling the other side, in all execution contexts. An item's
-//! payload follows from the item's run and its number in the run, so the side that takes the item can check it. At the
-//! end, the checksums of the items put must have the same sum as those of the items taken.
+//! control devices of an owner and of several peers, while other peers are loaded and unloaded. The command `run`
+//! makes a *run*: many random *actions*, such as putting items and calling the other side, in all execution contexts.
+//! An item's payload follows from the item's run and its number in the run, so the side that takes the item can check
+//! it. At the end, the checksums of the items put must have the same sum as those of the items taken.
 
 #![forbid(unsafe_code)]
 
