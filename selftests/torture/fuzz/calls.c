@@ -269,7 +269,7 @@ int fuzz_event_call(struct fuzz_caller *caller, struct fuzz_pick *event, enum fu
 
 int fuzz_event_on_set(struct fuzz_caller *caller, struct fuzz_pick *event, bool remove)
 {
-	/* The driver may be unregistered by now; then the owner refuses the handle. */
+	/* If the driver has unregistered, the owner refuses the handle. */
 	struct fuzz_registration *reg = event->thing ? READ_ONCE(event->thing->reg) : NULL;
 	int err;
 

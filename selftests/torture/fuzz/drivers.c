@@ -279,7 +279,7 @@ void fuzz_unregister_all(struct fuzz_caller *caller)
 		driver = fuzz_pick_of(FUZZ_DRIVER, reg->handle);
 		if (!driver.thing)
 			continue;
-		/* A pended handshake ends at its time limit. Each try takes at least 1 ms. */
+		/* Try longer than a handshake may be pending. Each try takes at least 1 ms. */
 		for (int tries = 0; tries < FUZZ_MARGIN_MS; tries++) {
 			err = unregister_driver(caller, &driver);
 			if (!err || err == -ESTALE)

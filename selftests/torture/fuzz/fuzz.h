@@ -51,7 +51,7 @@ enum fuzz_kind {
 	FUZZ_KINDS
 };
 
-/* Where a handle comes from, which decides what a function may do with it. */
+/* The origin of a handle. It decides what a function may do with the handle. */
 enum fuzz_origin {
 	FUZZ_LIVE,	/* of this module; live when it was chosen */
 	FUZZ_DEAD,	/* of this module; dead when it was chosen */
@@ -169,7 +169,7 @@ struct fuzz_in_place {
 };
 
 extern u64 fuzz_seed;
-/* Set when a run ends: players stop, and no play begins a wait without a limit. */
+/* Set when a run ends. Players stop, and no play begins a wait without a limit. */
 extern bool fuzz_is_over;
 
 /* SplitMix64 */

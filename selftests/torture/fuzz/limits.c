@@ -153,12 +153,12 @@ static void many_openings(struct fuzz_caller *caller, d2d_handle driver)
 		d2d_event_close(handles[n]);
 }
 
-/* Threads that wait for one event or request, more than the owner allows */
+/* More threads than the owner allows, which wait for one event or request */
 static struct {
 	d2d_handle event;	/* 0: they wait for the request */
 	d2d_handle request;
 	atomic_t refused;
-	atomic_t left;
+	atomic_t running;
 	struct completion enough;	/* the owner has refused all waits above its limit */
 	struct completion done;
 } crowd;
@@ -177,7 +177,7 @@ static int wait_in_crowd(void *most)
 	else if (err && err != -EAGAIN && err != -ETIMEDOUT)
 		fuzz_violation("limit", "call=%s err=%d", crowd.event ? "d2d_event_wait" :
 			       "d2d_request_wait", err);
-	if (atomic_dec_and_test(&crowd.left))
+	if (atomic_dec_and_test(&crowd.running))
 		complete(&crowd.done);
 	return 0;
 }
@@ -191,15 +191,15 @@ static void gather(enum fuzz_call call, long most, void (*end)(void))
 	init_completion(&crowd.enough);
 	init_completion(&crowd.done);
 	atomic_set(&crowd.refused, 0);
-	atomic_set(&crowd.left, 1);
+	atomic_set(&crowd.running, 1);
 	for (u32 n = 0; n < WAITERS; n++) {
-		atomic_inc(&crowd.left);
+		atomic_inc(&crowd.running);
 		if (IS_ERR(kthread_run(wait_in_crowd, (void *)most, "%s-wait", THIS_MODULE->name)))
-			atomic_dec(&crowd.left);
+			atomic_dec(&crowd.running);
 	}
 	wait_for_completion_timeout(&crowd.enough, msecs_to_jiffies(FUZZ_PATIENCE_MS));
 	end();
-	if (!atomic_dec_and_test(&crowd.left))
+	if (!atomic_dec_and_test(&crowd.running))
 		wait_for_completion(&crowd.done);
 	if (atomic_read(&crowd.refused) > WAITERS - most)
 		fuzz_violation("limit", "call=%s refused=%d most=%ld", fuzz_call_name(call),

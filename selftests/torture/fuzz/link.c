@@ -177,8 +177,8 @@ int fuzz_detach(struct fuzz_caller *caller, struct fuzz_pick *driver)
 	fuzz_judge(caller, FUZZ_DETACH, err, driver, 1, false);
 	if (reg) {
 		/*
-		 * Meanwhile the driver may have got another context, which d2d_detach() may have
-		 * taken away, too. So do not use it.
+		 * During the call, the driver may have got another context, which d2d_detach() may
+		 * have taken away, too. So do not use that context.
 		 */
 		if (!err && atomic_cmpxchg(&reg->adopted_in, before, 0) != before)
 			WRITE_ONCE(reg->context, NULL);
@@ -282,7 +282,7 @@ void fuzz_play_link(struct fuzz_caller *caller)
 		take_item(caller, &context->to_peer);
 		break;
 	case 3:
-		/* A handle of another thing, or of an item that is gone */
+		/* The handle of another thing, or of an item that was released */
 		other = fuzz_pick(caller, FUZZ_ITEM, true);
 		if (other.origin != FUZZ_FOREIGN && other.origin != FUZZ_GUESSED &&
 		    !d2d_queue_release(&context->to_peer, other.handle))

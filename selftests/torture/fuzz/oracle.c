@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Part of the fuzzer (fuzz.h). The oracle: rules that must hold whatever the drivers do. */
+/* Part of the fuzzer (fuzz.h). The oracle: rules that hold, whatever the drivers do. */
 #include <linux/delay.h>
 #include <linux/jiffies.h>
 #include <linux/kernel.h>
@@ -362,7 +362,7 @@ static struct hold {
 } holds[HOLDS];
 static DEFINE_SPINLOCK(holds_lock);
 
-/* The handle that a routine was called with must be new. */
+/* The owner must call a routine with a new handle. */
 void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];
@@ -410,7 +410,7 @@ void fuzz_note_finished(d2d_handle handle)
 		fuzz_violation("finished-and-cancelled", "handle=0x%llx", handle);
 }
 
-/* From now on the owner may call `cancelled`. */
+/* From then on, the owner may call `cancelled` for the request. */
 void fuzz_note_set_cancel(d2d_handle handle)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];

@@ -176,7 +176,7 @@ static void stop(void)
 		__module_get(THIS_MODULE);
 		return;
 	}
-	/* The threads may still execute code of this module. */
+	/* Wait until no thread executes code of this module. */
 	for (u32 n = 0; n < THREADS; n++) {
 		if (threads[n])
 			kthread_stop_put(threads[n]);
@@ -188,7 +188,7 @@ static void stop(void)
 	fuzz_things_reset();
 }
 
-/* @limits: the number of the play in limits.c, or negative. */
+/* @limits: the number of a play in limits.c, or negative: none. */
 static int run(u64 seed, u32 ms, int limits)
 {
 	unsigned long end = jiffies + msecs_to_jiffies(ms);

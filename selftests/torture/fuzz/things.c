@@ -82,7 +82,7 @@ struct fuzz_thing *fuzz_thing_reserve(enum fuzz_kind kind)
 	return found;
 }
 
-/* Makes a reserved thing live, or dead if its driver is unregistered by now. */
+/* Makes a reserved thing live, or dead if its driver has unregistered. */
 void fuzz_thing_publish(struct fuzz_thing *thing, d2d_handle handle, struct fuzz_registration *reg)
 {
 	unsigned long flags;
@@ -103,7 +103,7 @@ void fuzz_thing_unreserve(struct fuzz_thing *thing)
 	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
 }
 
-/* The call that ended the thing is counted in thing->ending. */
+/* thing->ending counts the call that ended the thing. */
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 {
 	unsigned long flags;
