@@ -4,7 +4,7 @@
 //!
 //! - `devctl open DEVICE [UID]` opens a device, and prints `errno=N (text)` if that fails.
 //! - `devctl hold DEVICE [UID]` makes a call that stays pending until the process is killed.
-//! - `devctl wait DEVICE [UID]` makes such a call, which the driver wakes again and again.
+//! - `devctl wait DEVICE [UID]` does the same, but the driver wakes the process again and again.
 //! - `devctl CHECK DEVICE [UID]` runs the check of this name in [`CHECKS`].
 //!
 //! With UID, devctl first becomes the user with this number.
@@ -46,7 +46,7 @@ const ENODATA: i32 = 61;
 const EOPNOTSUPP: i32 = 95;
 const ECANCELED: i32 = 125;
 
-// As in selftests/peers/device_peer.rs
+// As in selftests/peers/device_peer.rs, which explains them
 const ADD: u32 = 0xc008_6400;
 const PEND: u32 = 0x6401;
 const SUBMIT: u32 = 0x6402;
@@ -189,8 +189,8 @@ fn join<T>(runner: thread::JoinHandle<T>) -> Result<T, String> {
         .map_err(|_| "a thread has panicked".to_owned())
 }
 
-/// Reads, writes and ioctls, some with a bad pointer or a wrong command. For some, the driver returns an errno that a
-/// process must not see.
+/// Makes reads, writes and ioctl calls, some with a bad pointer or an unknown command. Makes the driver return errnos
+/// that a process must not see.
 fn calls(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("a number in memory", add(&file, 41), Ok(42))?;
@@ -302,7 +302,7 @@ fn calls(path: &str) -> Outcome {
     }
 }
 
-/// Calls that wait. Another thread or a hard interrupt completes the call, or the driver abandons it.
+/// Makes calls that wait. Another thread or a hard interrupt completes a call, or the driver drops it.
 fn pend(path: &str) -> Outcome {
     let file = open(path, 0)?;
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
@@ -380,7 +380,7 @@ fn signals(path: &str) -> Outcome {
 
     let (caller, thread) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
     kill(thread, SIGUSR2);
-    // The kernel makes the call again.
+    // With SA_RESTART, the kernel makes the call again. Then the driver keeps two calls; the first is cancelled.
     while ioctl(&file, PENDING, 0) != Ok(2) && !caller.is_finished() {
         thread::yield_now();
     }
@@ -411,7 +411,7 @@ const TGKILL: c_long = 234;
 #[cfg(target_arch = "aarch64")]
 const TGKILL: c_long = 131;
 
-/// Calls whose answer the process reads later. Closing the file cancels such a call.
+/// Makes calls whose answer the process reads later. Closing the file cancels such a call.
 fn answers(path: &str) -> Outcome {
     let file = open(path, NONBLOCK)?;
     let set = Epoll::new(&file)?;
@@ -479,7 +479,7 @@ fn answers(path: &str) -> Outcome {
     )
 }
 
-/// Uses the device until a call fails, which must be because the device is gone. Prints a line after the first calls.
+/// Uses the device until a call fails. The errno must say that the device is gone. Prints a line after the first calls.
 fn uses(path: &str) -> Outcome {
     let mut has_printed = false;
     let failed = loop {
@@ -509,7 +509,7 @@ fn uses(path: &str) -> Outcome {
     }
 }
 
-/// Removes the device while files of it are open, and threads wait.
+/// Removes the device while its file is open and threads wait.
 fn removed(path: &str) -> Outcome {
     let file = open(path, 0)?;
     let set = Epoll::new(&file)?;
@@ -538,7 +538,7 @@ fn removed(path: &str) -> Outcome {
     )
 }
 
-/// The calls of a process of 32 bits, which a process of 64 bits can make, too.
+/// Makes ioctl calls of 32 bits, as a process of 32 bits does.
 #[cfg(target_arch = "x86_64")]
 fn compat(path: &str) -> Outcome {
     use std::arch::asm;

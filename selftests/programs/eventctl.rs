@@ -4,10 +4,10 @@
 //!
 //! - `eventctl poll FILE` reads an event's file once, then polls it without a limit, and prints what the poll reports:
 //!   `in`, `hup` or both.
-//! - `eventctl watch FILE CONTROL SET CLOSE` checks how the file can be read and polled. It writes SET to CONTROL to
-//!   set the event, and CLOSE to close the event's last handle. Prints the number of checks.
-//! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of its file is stalled in a
-//!   page fault. Exits with 4 if the kernel has no userfaultfd.
+//! - `eventctl watch FILE CONTROL SET CLOSE` checks how the file can be read and polled. To set the event, it writes
+//!   SET to CONTROL. To close the event's last handle, it writes CLOSE to CONTROL. Prints the number of checks.
+//! - `eventctl stall FILE CONTROL CLOSE` closes the last handle of an event while a read of the event's file sleeps in
+//!   a page fault. Exits with 4 if the kernel has no userfaultfd.
 
 mod polling;
 mod waiting;
@@ -56,7 +56,7 @@ fn read(file: &mut File, most: usize) -> Result<String, i32> {
     }
 }
 
-/// The number of sets in the line of an event.
+/// Returns the number of sets from the line of an event's file.
 fn sets(line: &Result<String, i32>) -> Outcome<u64> {
     let line = line.as_ref().map_err(|errno| format!("errno {errno}"))?;
     let found = line
@@ -160,6 +160,7 @@ fn watch(path: &str, control: &str, set: &str, close: &str) -> Outcome<u32> {
     )?;
 
     let epoll = Epoll::new(&file)?;
+    // Both return `None` if the kernel has no epoll.
     let ready = || epoll.as_ref().map(|epoll| epoll.ready().0);
     let some = |count| epoll.as_ref().map(|_| count);
     checks.expect("epoll reports no file before a set", ready(), some(0))?;

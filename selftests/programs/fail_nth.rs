@@ -11,11 +11,12 @@
 //! - `fail_nth count ...` makes one of these calls once, and prints how many allocations the call makes.
 //!
 //! In round n, the n-th allocation of the call fails. The program ends when the call makes fewer than n allocations,
-//! and prints their number. It checks these rules in each round:
+//! and prints how many the call makes. It checks these rules in each round:
 //!
-//! - A call may succeed without the memory. Otherwise it must fail with `ENOMEM`, and log one refusal with the reason
-//!   out-of-memory. Unloading must succeed.
-//! - After `load` or `unload`, the module must be gone, and the other modules must have as many users as before.
+//! - The call may succeed without the memory. Otherwise it must fail with `ENOMEM`, and log one refusal with the reason
+//!   out-of-memory. `unload` must succeed.
+//! - At the end of a round of `load` or `unload`, the module must be gone: the program unloads what `load` has loaded.
+//!   The other modules must have as many users as before.
 
 mod modules;
 mod polling;
@@ -30,7 +31,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 const ENOMEM: i32 = 12;
-/// No call of the tests makes so many allocations.
+/// No call of the tests makes more allocations.
 const LIMIT: u32 = 1000;
 
 /// Makes the kernel fail an allocation of this thread.
@@ -51,7 +52,7 @@ impl FailNth {
         self.0.write_at(text.as_bytes(), 0).map(|_| ())
     }
 
-    /// Returns how many allocations are left up to the one that will fail. Returns 0 once it has failed.
+    /// Returns how many allocations are left until one fails, or 0 if it has failed.
     fn left(&self) -> Result<u32, Error> {
         let mut text = [0; 16];
         let length = self.0.read_at(&mut text, 0)?;
@@ -131,7 +132,7 @@ impl Call<'_> {
         }
     }
 
-    /// Returns what the call has left behind. `before` is the number of users that each module had before.
+    /// Returns what the call has left behind. `before` has the users of each module before the first round.
     fn left_over(&self, before: &BTreeMap<String, String>) -> Option<String> {
         let (Self::Load(path, _) | Self::Unload(path, _)) = self else {
             return None;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints values of the JSON of an owner.
+//! Prints values from the JSON that an owner offers.
 //!
-//! Usage: `json PATH... <FILE`. A path consists of keys and indices, as in `queues.0.depth`. The program prints nothing
-//! and exits with 1 if the input is no JSON, a value is missing, a key is there twice, a number is no integer, or a
+//! Usage: `json PATH... <FILE`. A path consists of keys and indices, as in `queues.0.depth`. The program prints no
+//! value and exits with 1 if the input is no JSON, a value is missing, a key occurs twice, a number is no integer, or a
 //! string has another escape than `\"`, `\\` and `\/`.
 
 use std::io::Read;
@@ -38,7 +38,7 @@ impl Parser<'_> {
         self.position += self.rest().len() - self.rest().trim_start_matches(is_space).len();
     }
 
-    /// Skips `what` and the space behind it. Returns whether it was there.
+    /// If the rest begins with `what`, skips `what` and the space behind it, and returns true.
     fn takes(&mut self, what: &str) -> bool {
         let found = self.rest().starts_with(what);
         if found {

@@ -30,7 +30,7 @@ fn c_string(text: &str) -> Result<CString, Error> {
     CString::new(text).map_err(Error::other)
 }
 
-/// With parameters as `insmod` takes them.
+/// Loads a module. `params` is the list of parameters as `insmod` takes it.
 pub fn load(path: &str, params: &str) -> Result<(), Error> {
     let file = File::open(path)?;
     let params = c_string(params)?;

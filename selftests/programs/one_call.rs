@@ -6,11 +6,11 @@
 //! - `one_call unload NAME`
 //! - `one_call write FILE TEXT...`
 //! - `one_call read FILE` polls the file for at most a second, and then reads once.
-//! - `one_call ioctl COMMAND NUMBER` calls `ioctl` of its standard input, with the address of a number of 64 bits, and
-//!   prints the number that the driver has stored there.
-//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, pauses, and writes SECOND, in each round. FIRST
-//!   must fail with one of the errnos, and SECOND must succeed. The pause grows by 200 microseconds each round. If
-//!   FIRST starts a timer, SECOND thus comes before, at, and after its expiry.
+//! - `one_call ioctl COMMAND NUMBER` makes an ioctl call on its standard input, with the address of NUMBER (64 bits).
+//!   Prints the number that the driver has stored there.
+//! - `one_call race ROUNDS FILE FIRST SECOND ERRNO...` writes FIRST, pauses, and writes SECOND, in each round. Writing
+//!   FIRST must end with one of the errnos (0: success), and writing SECOND must succeed. The pause grows by 200
+//!   microseconds each round. So if FIRST starts a timer, SECOND comes before, at and after the timer's expiry.
 //!
 //! The tests do not use insmod: after a failure, busybox's insmod makes a second system call, and each insmod prints
 //! its own texts.
@@ -43,7 +43,7 @@ fn ioctl(command: &str, number: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// By one system call, because each write to a control device is a command.
+/// Writes by one system call, because each write to a control device is a command.
 fn write(path: &str, text: &str) -> Result<(), Error> {
     let mut file = OpenOptions::new().write(true).open(path)?;
     match file.write(text.as_bytes())? {
@@ -90,7 +90,7 @@ fn main() -> ExitCode {
         _ => {
             eprintln!(
                 "usage: one_call load FILE [PARAM=VALUE...] | unload NAME | write FILE TEXT... | \
-                 read FILE | ioctl COMMAND NUMBER | race ROUNDS FILE FIRST SECOND [ERRNO...]"
+                 read FILE | ioctl COMMAND NUMBER | race ROUNDS FILE FIRST SECOND ERRNO..."
             );
             return ExitCode::from(2);
         }

@@ -7,10 +7,10 @@
 //! - `samples read COUNT` reads at least COUNT samples. It prints how many it has got, how many have a wrong value, and
 //!   how many numbers are missing between the first and the last sample.
 //! - `samples all RATE COUNT` sets the rate, reads COUNT samples, stops the timer, and reads the remaining samples. It
-//!   prints how many samples it has read, how many the recorder has recorded, and how many are wrong. At first, the
-//!   timer must not run.
-//! - `samples poll MS` polls for at most MS milliseconds, and prints whether there is something to read, and how many
-//!   samples it has then read.
+//!   prints how many samples it has read, how many the recorder has recorded, and how many are wrong. The timer must
+//!   not run before.
+//! - `samples poll MS` polls for at most MS milliseconds, and then reads once. It prints whether there was something to
+//!   read, and how many samples it has got.
 
 mod polling;
 
@@ -105,6 +105,7 @@ fn read_many(file: &File, count: usize) -> Result<Vec<(u64, u64)>> {
     Ok(samples)
 }
 
+/// The sampler measures a triangle wave of 1000 samples.
 fn count_wrong(samples: &[(u64, u64)]) -> usize {
     let is_wrong = |(number, value): &&(u64, u64)| {
         let phase = number % 1000;
@@ -128,7 +129,7 @@ fn read_all(rate: c_ulong, count: usize) -> Result<()> {
     set_rate(rate)?;
     let mut samples = read_many(&file, count)?;
     set_rate(0)?;
-    // Once each expiry of the timer is accounted for, the recorder has recorded all samples.
+    // The timer is stopped. Once the numbers add up, the queue is empty, and the recorder has recorded all samples.
     let begun = Instant::now();
     let recorded = loop {
         let [produced, lost, overruns, recorded, ..] = statistics()?;

@@ -19,7 +19,7 @@ pub fn fields<'a>(words: impl Iterator<Item = &'a str>) -> Result<Fields, String
 
 #[derive(Clone, Debug)]
 pub struct Expected {
-    /// The line of the spec from which this step comes: the step itself or a `do`.
+    /// The line of the spec that expects this step: the step itself, or the `do` of the part that contains it.
     pub source: String,
     pub driver: String,
     pub step: String,
@@ -42,7 +42,7 @@ const ERRNOS: [(&str, &str); 1] = [("-ECANCELED", "-125")];
 
 #[derive(Default)]
 pub struct Spec {
-    /// The parameters and the lines of each part so far, by the part's name.
+    /// The parameters and the lines of each part that has been read, by the part's name.
     parts: HashMap<String, (Vec<String>, Vec<String>)>,
     steps: Vec<Expected>,
 }
@@ -56,7 +56,7 @@ impl Spec {
             let at = |error| format!("spec line {}: {error}", number + 1);
             if let Some(head) = line.strip_prefix("begin ") {
                 let mut words = head.split_whitespace().map(String::from);
-                let name = words.next().ok_or_else(|| at("begin what?".into()))?;
+                let name = words.next().ok_or_else(|| at("no name".into()))?;
                 let body = lines
                     .by_ref()
                     .map(|(_, line)| line)
@@ -70,8 +70,8 @@ impl Spec {
         Ok(spec.steps)
     }
 
-    /// Reads a line. `source` is the line itself, or the `do` that names its part. `args` has the values of the part's
-    /// parameters.
+    /// Reads a line. For a line of a part, `source` is the `do` that names the part, and `args` has the values of the
+    /// part's parameters. For another line, `source` is the line itself.
     fn line(
         &mut self,
         source: &str,

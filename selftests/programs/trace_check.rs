@@ -4,7 +4,7 @@
 //!
 //! Usage: `trace_check SPEC [KEY=VALUE...] <LOG`. Each KEY is a parameter of the run, as in `completion=1`.
 //!
-//! In the order of `seq`, which must have no gap, the `d2d:` lines of the log must be exactly the steps of the spec.
+//! Sorted by `seq`, the `d2d:` lines of the log must be exactly the steps of the spec, and `seq` must have no gap.
 //! Otherwise the program prints what is wrong, as KTAP comments, and exits with 1.
 //!
 //! `trace_check --steps` prints the names of all steps.
@@ -37,7 +37,7 @@ impl Actual {
         Some(read.map_err(|error| format!("{error}: {line}")))
     }
 
-    /// [`Line`] does not check this, because in other logs a line may lack `load` or `in`.
+    /// Makes the checks that [`Line`] does not make: in other logs, a line may lack `load` or `in`.
     fn checked(line: &Line<'_>, text: &str) -> Result<Self, String> {
         let load = line.load.ok_or("no load")?;
         let place = line.context.ok_or("no in")?;

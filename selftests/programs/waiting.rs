@@ -30,7 +30,7 @@ extern "C" {
     fn gettid() -> c_uint;
 }
 
-/// An epoll set of one file, for `POLLIN`.
+/// An epoll set of one file, which waits for `POLLIN`.
 pub struct Epoll(File);
 
 impl Epoll {
@@ -60,7 +60,7 @@ impl Epoll {
         }
     }
 
-    /// Returns how many files are ready, and for which events.
+    /// Returns 1 if the file is ready, otherwise 0, and the events for which it is ready.
     pub fn ready(&self) -> (c_int, u32) {
         let mut event = EpollEvent { events: 0, data: 0 };
         // SAFETY: `event` has room for one event and outlives the call.
