@@ -5,7 +5,7 @@
 //! The tests of a file `NAME.rs` are in `NAME/tests.rs`, or by subject in `NAME/tests/`. `kunit.mk` links the library's
 //! crates, compiled with these tests, into this module. KUnit runs a suite when a process writes to
 //! `/sys/kernel/debug/kunit/SUITE/run`. When this module is loaded, KUnit runs all suites, unless the kernel was booted
-//! with `kunit.autorun=0`, as in the lab (except for `make shell`).
+//! with `kunit.autorun=0`. The lab does so, except for `make shell`.
 
 use kernel::prelude::*;
 

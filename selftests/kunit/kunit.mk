@@ -2,9 +2,9 @@
 # Builds d2d_kunit, the module of unit tests, if the kernel has CONFIG_KUNIT. Each crate is compiled a second time,
 # under the same name and with its tests, into this folder.
 #
-# `make check` runs clippy on the build for the stock kernel, which has no CONFIG_KUNIT. So the rules below run clippy
-# on the tests. Mutants (with D2D_BUILD_ID, from qemu/mutants.sh) are not linted: rustc takes less time, and a mutant
-# may leave code unused.
+# `make check` runs clippy only on the build for the stock kernel, which has no CONFIG_KUNIT. So the rules below compile
+# the tests with clippy. qemu/mutants.sh sets D2D_BUILD_ID: mutants are compiled with rustc, which takes less time, and
+# does not fail for code that a mutant leaves unused.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)
