@@ -79,8 +79,8 @@ impl Drop for Resources {
 }
 
 /// Defines the driver of one role. `$library` and `$pair` are the crates of this role. `$Other` is the driver of the
-/// other role, and `$other` its field in [`Bridge`]. `$more` has the items of `Driver` that
-/// only this role defines.
+/// other role, and `$other` its field in [`Bridge`]. `$more` has the items of `Driver` that only
+/// this role defines.
 macro_rules! role {
     ($(#[$about:meta])* $Role:ident, $library:ident, $pair:ident, $Other:ident, $other:ident, { $($more:tt)* }) => {
         $(#[$about])*

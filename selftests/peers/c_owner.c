@@ -374,7 +374,7 @@ static int send_requests(struct d2d_context *context, d2d_handle request)
 	return 0;
 }
 
-/* Skips each context that has no peer, or whose peer detaches or is busy. */
+/* Plays a round. A context may have no peer, or its peer may detach or be busy. */
 static int exercise(d2d_handle request)
 {
 	int err = 0;

@@ -173,10 +173,10 @@ static d2d_handle take_pended(d2d_handle request, u64 key)
 	unsigned long flags;
 
 	spin_lock_irqsave(&pended_lock, flags);
-	for (struct pended *h = pended; h < pended + MAX_PENDED && !taken; h++) {
-		if (h->request && (request ? h->request == request : h->key == key)) {
-			taken = h->request;
-			h->request = 0;
+	for (struct pended *entry = pended; entry < pended + MAX_PENDED && !taken; entry++) {
+		if (entry->request && (request ? entry->request == request : entry->key == key)) {
+			taken = entry->request;
+			entry->request = 0;
 		}
 	}
 	spin_unlock_irqrestore(&pended_lock, flags);
@@ -193,12 +193,12 @@ static int pend(d2d_handle request, u64 key)
 	int err = -EBUSY;
 
 	spin_lock_irqsave(&pended_lock, flags);
-	for (struct pended *h = pended; h < pended + MAX_PENDED; h++) {
-		if (h->request)
+	for (struct pended *entry = pended; entry < pended + MAX_PENDED; entry++) {
+		if (entry->request)
 			continue;
 		err = d2d_request_set_cancel(request);
 		if (!err)
-			*h = (struct pended){ .request = request, .key = key };
+			*entry = (struct pended){ .request = request, .key = key };
 		break;
 	}
 	spin_unlock_irqrestore(&pended_lock, flags);

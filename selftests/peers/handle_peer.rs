@@ -101,7 +101,7 @@ impl HandlePeer {
         }
     }
 
-    /// Empties the queue, and returns the number of items. Any context.
+    /// Stores the handles of all items, and returns their number. Any context.
     fn store_all(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let mut taken = 0;
         while self.store(link)? {

@@ -10,7 +10,7 @@
 
 /*
  * Takes all items of a queue. Passes each note to put(), unless @put is NULL, and drops the other
- * items. If put() fails, the rest stays in the queue.
+ * items. If put() fails, its note is lost, and the rest stays in the queue.
  */
 static inline int move_notes(struct d2d_queue *queue, int (*put)(u64 note), u32 *moved)
 {

@@ -4,7 +4,7 @@
 //! `drain`, in the dispatch routine or in the handshake.
 //!
 //! When the test resumes `drain`, the peer is detaching. `drain` then calls the owner's `bounce`, which tries to call
-//! this peer's `bounce`. The call of this peer must fail; the trace shows the errno.
+//! this peer's `bounce`. The call into this peer must fail; the trace shows the errno.
 
 use d2d::{
     driver::{

@@ -145,7 +145,7 @@ impl Driver for Relay {
                 Ok(()) => request.complete(Ok(()), 0),
                 Err(error) => request.fail(error),
             },
-            // Do not forward this request: the sender would then wait for events of this peer, which has none.
+            // Do not forward this request: the sender would then open events of this peer, which has none.
             code if code == SIGNAL.raw() => request.fail(ENOTTY),
             _ => self.forward(request),
         }

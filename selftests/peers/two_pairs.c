@@ -18,7 +18,7 @@
 /* Requests of each pair */
 #define REQUESTS	32
 
-/* How the receiver completes a request: with copies, in place, or only later */
+/* How a request is completed: after copying, in place, or later */
 #define COPIED		D2D_CTL_CODE(0x800, D2D_METHOD_BUFFERED)
 #define IN_PLACE	D2D_CTL_CODE(0x801, D2D_METHOD_BUFFERED)
 #define LATER		D2D_CTL_CODE(0x802, D2D_METHOD_BUFFERED)

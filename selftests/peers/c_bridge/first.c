@@ -6,11 +6,11 @@
 
 static bool forgets;
 module_param(forgets, bool, 0);
-MODULE_PARM_DESC(forgets, "The exit leaves both drivers registered");
+MODULE_PARM_DESC(forgets, "Whether the exit leaves both drivers registered");
 
 static bool waits;
 module_param(waits, bool, 0);
-MODULE_PARM_DESC(waits, "An operation of each role waits for an event of the other role");
+MODULE_PARM_DESC(waits, "Whether an operation of each role waits for an event of the other role");
 
 bool c_bridge_joined;
 DEFINE_SRCU(c_bridge_srcu);

@@ -16,7 +16,7 @@
 
 static bool waits;
 module_param(waits, bool, 0);
-MODULE_PARM_DESC(waits, "An operation of the peer's role waits for an event of the owner's role");
+MODULE_PARM_DESC(waits, "Whether an operation of the peer's role waits for an event of the owner's role");
 
 static d2d_handle self;
 static struct d2d_context *context;

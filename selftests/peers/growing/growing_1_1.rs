@@ -2,7 +2,7 @@
 
 // Version 1.1 of the growing pair, and the way to declare newer versions.
 
-/// Declares version 1.1 of the pair or, with arguments, version 1.`$minor`, which adds the arguments to version 1.1.
+/// Without arguments, declares version 1.1. With arguments, declares version 1.`$minor`: version 1.1 and the arguments.
 macro_rules! growing_pair_1_1 {
     () => {
         growing_pair_1_1! {

@@ -36,7 +36,7 @@ d2d::pair! {
             /// Value number N is in the slot N modulo the number of slots.
             slots: [Atomic<u64>; CAPACITY],
         }
-        /// A counter of the owner's actions. The peer lends an array of counters.
+        /// A counter, to which the owner adds. The peer lends an array of counters.
         struct Counter: "counter" {
             /// The sum of what the owner has added.
             count: Atomic<u32>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a driver whose pair lacks the last two operations. The owner accepts the driver.
+//! Test: a driver that declares the pair without the last two operations. The owner accepts the driver.
 
 #![forbid(unsafe_code)]
 

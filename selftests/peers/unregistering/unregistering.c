@@ -37,6 +37,7 @@
 /* The least time that the threads have to end, after the subject's end() has returned */
 #define GRACE		(5 * HZ)
 #define THREADS		12
+/* Sizes of texts: a command, the file "seen", an errno */
 #define LINE		96
 #define SEEN		512
 #define ERRNO_TEXT	24
