@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# A short run of the fuzzer of the exported functions. It prints its seed.
+# A short run of the fuzzer of the exported functions. It prints its seed. Usage: fuzz.sh [SECONDS [SEED]]
 cd "$(dirname "$0")" || exit 1
 # In the mode `fuzz`, the fuzzer must reach the owner's limits. On an emulated machine, the tens of thousands of calls
 # for this take too long.
