@@ -69,7 +69,7 @@ impl Owner for BenchOwner {
     type Pair = BenchPair;
     type State = ();
 
-    /// All default values are those of module_a, except the number of contexts.
+    /// The default values are those of module_a, except for the number of contexts.
     fn config() -> Result<Config> {
         let (completion, timeout) = (0, 5000);
         Config::new(
@@ -137,7 +137,7 @@ impl OwnerOps for BenchOwner {
     }
 }
 
-/// Enters rundown protection for each call, as a driver that may sleep between calls must.
+/// Enters rundown protection for each call, as does a driver that may sleep between calls.
 #[inline(never)]
 fn loop_ops_call_a_to_b(link: &OwnerLink<BenchPair>, n: u64) -> Result<u32> {
     let mut value = 0;

@@ -32,7 +32,7 @@ typedef int d2d_bench_loop(void *arg, u64 n);
 struct d2d_bench_contender {
 	const char *name;
 	const char *base;	/* the name of the contender to compare with */
-	/* A part of the name of what loop_NAME calls; "*": an indirect call, "": no call */
+	/* Part of the name of loop_NAME's callee; "*": an indirect call, "": no call */
 	const char *callee;
 	d2d_bench_loop *loop;
 	d2d_bench_loop *other;	/* the loop of the second thread or of the producers, or NULL */

@@ -22,7 +22,7 @@
 #include "measure.h"
 #include "put_take.h"
 
-/* As in the queues of a context of bench_owner by default */
+/* The defaults of bench_owner (capacity, item_size) */
 #define CAPACITY	256
 #define ITEM_WORDS	8
 
@@ -55,7 +55,7 @@ static noinline int loop_indirect_call(void *arg, u64 n)
 	return value == (u32)n ? 0 : -EBADMSG;
 }
 
-/* Needs no protection: this module imports the function, so the other module stays loaded. */
+/* Needs no protection: this module imports the function, so the exporting module stays loaded. */
 static noinline int loop_exported_symbol_call(void *arg, u64 n)
 {
 	u32 value = 0;

@@ -29,8 +29,8 @@ struct twin_peer_link {
 };
 
 /*
- * -EOPNOTSUPP: the owner lacks the operation. A call of the owner needs no protection: the peer
- * imports the owner's symbols, so the owner stays loaded.
+ * -EOPNOTSUPP: the owner lacks the operation. The calls need no protection: the peer imports the
+ * owner's symbols, so the owner stays loaded.
  */
 static inline int twin_owner_ping(const struct twin_peer_link *link, u32 value, u32 *result)
 {

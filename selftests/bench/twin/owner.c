@@ -123,7 +123,7 @@ static int owner_ping(void *self, u32 value, u32 *result)
 	return 0;
 }
 
-/* Enters rundown protection for each call, as a driver that may sleep between calls must. */
+/* Enters rundown protection for each call, as does a driver that may sleep between calls. */
 static noinline int loop_twin_ops_call_a_to_b(struct twin_owner_link *link, u64 n, u32 *result)
 {
 	u32 value = 0;

@@ -10,8 +10,8 @@ extern struct twin_peer_link twin_link;
 extern twin_handle twin_self;
 
 /*
- * Executes a command. Some commands measure loops. The others allocate events or requests, whose
- * memory the bench measures, or free them.
+ * Executes a command. Some commands measure loops. The others allocate or free events or requests:
+ * the bench measures how much memory these take.
  */
 int twin_run_command(const char *what);
 

@@ -107,7 +107,7 @@ static inline int twin_queue_put_batch(struct twin_queue *queue, u32 kind, const
 }
 
 /*
- * Moves the oldest items to the end of @batch: @max items, but at most TWIN_MAX_BATCH. Returns how
+ * Moves up to @max of the oldest items (TWIN_MAX_BATCH at most) to the end of @batch. Returns how
  * many.
  */
 static inline u32 twin_queue_take_batch(struct twin_queue *queue, struct list_head *batch, u32 max)

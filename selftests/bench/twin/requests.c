@@ -189,7 +189,7 @@ int twin_request_alloc(twin_handle driver, u32 input_size, u32 output_size, twin
 	init_completion(&packet->done);
 
 	spin_lock_irqsave(&lock, flags);
-	/* Under the lock: if the driver unregisters later, twin_unregister() finds the request. */
+	/* Under the lock, so that twin_unregister() finds the request if it begins later. */
 	spin_lock(&twin_drivers_lock);
 	slot = twin_driver_find(driver);
 	if (!slot)
