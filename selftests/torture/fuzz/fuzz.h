@@ -75,12 +75,12 @@ struct fuzz_caller {
 	bool in_routine;
 };
 
-/* What the fuzzer knows of a driver. Kept until long after the driver has unregistered */
+/* A driver of the fuzzer. Kept until long after the driver has unregistered */
 struct fuzz_registration {
 	struct d2d_driver object;
 	d2d_handle handle;
 	d2d_handle target;
-	atomic_t inside;
+	atomic_t inside;	/* routines that run */
 	atomic_t unregistering;	/* calls of d2d_unregister() that run or have succeeded */
 	/* Calls of d2d_unregister() that run or have succeeded, and all calls of d2d_leave() */
 	atomic_t leaving;
@@ -89,7 +89,7 @@ struct fuzz_registration {
 	u64 tag_when_left;
 	bool unregistered;	/* d2d_unregister() has returned 0 */
 	struct d2d_context *context;
-	atomic_t context_users;
+	atomic_t context_users;	/* plays that use the context */
 	/* Running calls that may give or take away the context: no play begins to use it */
 	atomic_t context_closed;
 	atomic_t detaching;	/* calls of fuzz_detach() that run */
@@ -127,7 +127,7 @@ struct fuzz_pick {
 	d2d_handle handle;
 	enum fuzz_origin origin;
 	struct fuzz_thing *thing;	/* NULL unless FUZZ_LIVE */
-	u32 nth;
+	u32 nth;	/* of the thing */
 	/* The thing's driver had left when the handle was chosen */
 	bool driver_had_left;
 };
