@@ -17,7 +17,7 @@
  *   - if S fails to cancel the request, F does not get the request back later;
  *   - F does not get the request back while R's dispatch routine uses the buffers (in_place);
  *   - a cancelled request does not go home while an in-place call uses the buffers, unless a driver unregisters;
- *   - F is notified of the cancellation (notified) or gets the request back (returned): at most one of these, and once;
+ *   - F is notified of the cancellation (notified) or gets the request back (returned), not both, and at most once;
  *   - a driver is unregistered (gone) only if no thread is inside it and the request does not concern it (CONCERNS).
  */
 #include "word.inc"

@@ -222,7 +222,7 @@ inline wait_for_attach()
 	!attaching_task
 }
 
-/* If for_driver, the owner's driver object unregisters. Otherwise d2d_detach() cancels as the sender. */
+/* Called because the owner's driver object unregisters (for_driver), or by d2d_detach(), which cancels as the sender */
 inline cancel_for(for_driver)
 {
 	do

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Models rundown protection (shared/d2d/rundown.rs, shared/d2d/readers.rs) on the kernel's sleepable RCU (SRCU). Two
- * peers use a context, one after the other: each attaches and detaches. At any moment, two tasks and an interrupt call
- * the peer that is attached. A task's call is recursive. Most inlines model the function of the same name.
+ * peers use a context, one after the other: each attaches and detaches. At any moment, two tasks and an interrupt may
+ * call the peer that is attached. A task's call is recursive. Most inlines model the function of the same name.
  *
  * A thread in such a call is a fast reader of SRCU (srcu_read_lock_fast()), without a memory barrier. Grace periods are
  * those of kernel/rcu/srcutree.c. SRCU counts a reader under one of two indexes. An index has no reader if the sum of
@@ -25,7 +25,7 @@
 #define CPUS	2
 #define PEERS	2
 
-/* struct srcu_struct, with the counts of [index * CPUS + cpu] */
+/* struct srcu_struct; the arrays have the counts of an index and a CPU at [index * CPUS + cpu]. */
 byte srcu_idx;
 byte srcu_locks[2 * CPUS];
 byte srcu_unlocks[2 * CPUS];
