@@ -3,8 +3,8 @@
  * Models a request that a sender S sends to F. F forwards it to R, and then gets it back. Most inlines model the
  * function of the same name.
  *
- * F forwards the request in S's thread. R's dispatch routine runs there, too, and uses the buffers in place. R completes
- * or pends the request. If F gets the request back, F also completes or pends it. run.sh chooses by -D:
+ * F forwards the request in S's thread. R's dispatch routine runs there, too, and uses the buffers in place. R
+ * completes or pends the request. If F gets the request back, F also completes or pends it. run.sh chooses by -D:
  *
  *   CANCEL	another thread of S cancels the request
  *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters
