@@ -73,7 +73,7 @@ impl<'a> Disassembly<'a> {
     }
 
     /// Checks the loop of a contender `LOOP` or `PAIR:LOOP`. `calls` is a part of the symbol that the loop must call,
-    /// `*` for any indirect call, or empty.
+    /// `*` if the loop must make any indirect call, or empty if it need not call anything.
     pub fn check(&self, contender: &str, calls: &str) -> Result<(), String> {
         let (_, name) = contender.split_once(':').unwrap_or(("", contender));
         let name = format!("loop_{}", name.replace('-', "_"));

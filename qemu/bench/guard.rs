@@ -7,8 +7,8 @@ use crate::record::{Entry, Record};
 
 const GROWTH: f64 = 1.03;
 
-/// The contender that the guard leaves out. The kernel has two paths to wake a worker and wait for it, with different
-/// costs. So the figure differs by more than 3 percent from run to run.
+/// The contender that the guard leaves out: its figure differs by more than 3 percent from run to run. To wake a worker
+/// and wait for it, the kernel has two paths with different costs.
 const LEFT_OUT: &str = "request-worker";
 
 #[derive(Debug, PartialEq)]
@@ -29,16 +29,16 @@ fn figure(entry: &Entry) -> f64 {
     steady(&entry.name, entry.least, entry.median)
 }
 
-/// Returns the ratio of an entry's figure to that of the contender `to` in the same run.
+/// Returns an entry's figure, divided by that of the contender `to` in the same run.
 fn ratio(record: &Record, entry: &Entry, to: &str) -> Option<f64> {
     let other = record.find(to, entry).or_else(|| record.single(to))?;
     Some(figure(entry) / figure(other))
 }
 
-/// Compares an entry with the recorded one. With other versions of the kernel or the tools, compares their ratios to
-/// the twin, or to the base if there is no twin.
+/// Compares the figure of an entry with the recorded one. If the kernel or a tool has another version than recorded,
+/// compares ratios: each figure, divided by that of the twin, or by that of the base if there is no twin.
 fn check(recorded: &Record, now: &Record, entry: &Entry, same_versions: bool) -> Check {
-    let (verdict, why) = match recorded.same_as(entry) {
+    let (verdict, why) = match recorded.counterpart(entry) {
         None => (
             Verdict::Failed,
             "the record lacks this figure: 'make bench' records it in docs/results.tsv".into(),
@@ -101,7 +101,7 @@ pub fn compare(recorded: &Record, now: &Record) -> (String, [usize; 3]) {
     let guarded_before = recorded.entries.iter().filter(guarded);
     checks.extend(
         guarded_before
-            .filter(|entry| now.same_as(entry).is_none())
+            .filter(|entry| now.counterpart(entry).is_none())
             .map(|entry| Check {
                 title: entry.title(),
                 verdict: Verdict::Failed,

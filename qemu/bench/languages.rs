@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the pairs with drivers in C with the pair in Rust.
+//! Compares pairs that have drivers in C with the pair in Rust.
 
 use crate::log::Log;
 use crate::markdown::{cells, number_or_none, table};
@@ -16,7 +16,7 @@ const OPERATIONS: [&str; 4] = [
     "request",
 ];
 
-/// Returns the median of an operation. The name of a loop in C begins with `c-`.
+/// Returns a pair's median for an operation. If the loop is in C, its name begins with `c-`.
 fn median(log: &Log, pair: &str, operation: &str) -> Option<f64> {
     log.median(&format!("{pair}:{operation}"))
         .or_else(|| log.median(&format!("{pair}:c-{operation}")))

@@ -9,7 +9,7 @@ pub const EMPTY_LOOP: &str = "empty-loop";
 
 const EMPTY_LOOP_INSTRUCTIONS: f64 = 2.0;
 
-/// The tolerated error of the empty loop's median, because timer ticks interrupt the loop
+/// Timer ticks interrupt the empty loop. So its median may be wrong by this fraction.
 const TOLERANCE: f64 = 0.01;
 
 pub struct Log {
@@ -48,7 +48,7 @@ impl Log {
         Ok(parsed)
     }
 
-    /// Returns the first measurement of a contender at this point. `None` is the measurement outside of all curves.
+    /// Returns a contender's first measurement at this point of a curve, or on no curve (`None`).
     pub fn find(&self, name: &str, at: Option<&At>) -> Option<&Contender> {
         self.contenders
             .iter()

@@ -37,7 +37,7 @@ pub struct Contender {
     pub name: String,
     pub base: String,
     pub at: Option<At>,
-    /// What its loop must call ([`crate::disassembly::Disassembly::check`])
+    /// What the contender's loop must call ([`crate::disassembly::Disassembly::check`])
     pub calls: String,
     /// The cost of one operation in each batch, sorted
     costs: Vec<f64>,
@@ -137,7 +137,7 @@ fn number<T: FromStr>(text: &str, name: &str) -> Option<T> {
     field(text, name)?.parse().ok()
 }
 
-/// Returns the numbers of a field. No number is an error.
+/// Returns the numbers of a field, or `None` if it has no number.
 fn numbers(text: &str, name: &str) -> Option<Vec<f64>> {
     let numbers = field(text, name)?.split_terminator(',').map(str::parse);
     let numbers: Vec<f64> = numbers.collect::<Result<_, _>>().ok()?;

@@ -5,7 +5,7 @@
 pub struct Machine {
     /// The name of a run's directory
     pub name: &'static str,
-    /// The guest's clock advances by a nanosecond with each instruction.
+    /// Whether the guest's clock advances by a nanosecond with each instruction
     pub counts_instructions: bool,
     pub unit: &'static str,
     /// The kernel and the emulator, as the page describes them

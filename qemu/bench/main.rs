@@ -4,15 +4,16 @@
 // the kinds of contenders.
 //
 // Words: a *curve* has the figures of one contender for several values of an *axis*, such as the number of items in a
-// queue. The *record* has the figures of an earlier run, and the *guard* compares a run with the record. If a
-// contender has no twin, the guard may compare it with another contender, its *base*.
+// queue. The *record* has the figures of an earlier run, and the *guard* compares a run with the record. If their
+// kernels or tools differ, the guard compares ratios: to a contender's twin or, without a twin, to another contender,
+// its *base*.
 //
 // Usage: d2d-bench report DOCS DIR...    writes results.md, results.svg and the record, results.tsv, to DOCS
 //        d2d-bench guard RECORD DIR      compares a run with a record, and prints KTAP
 //        d2d-bench record DIR            prints the record of a run
 //
-// Each DIR has the files of one run. Its name is that of the machine (machine.rs). The DIR no-tracepoints is for a run
-// on the machine icount whose modules were built without tracepoints. The files are:
+// Each DIR has the files of one run. Its name is that of the machine (machine.rs). The DIR no-tracepoints has the
+// run of modules without tracepoints on the machine icount. The files are:
 //   output       the kernel's log, with the figures and the conditions of the run
 //   disassembly  the modules, as objdump prints them
 //   sizes        the sizes of the stripped modules, as `size` prints them (icount only)

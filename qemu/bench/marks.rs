@@ -9,18 +9,18 @@ use crate::machine::{ICOUNT, UML};
 use crate::markdown::{cells, number, table, NONE};
 use crate::{sizes, tracepoints, Measured};
 
-/// Timer ticks increase medians by about this factor.
+/// Timer ticks increase medians, so a figure may exceed a limit by this factor.
 const TICK: f64 = 1.002;
 
 /// The percentage by which the figures of a flat curve may differ
 const FLAT: f64 = 5.0;
 
-/// Below this many instructions, tracepoints may add one.
+/// If an operation takes fewer instructions, tracepoints may add one.
 const SHORT: f64 = 50.0;
 
 const LOAD: &str = "load of the host before the run";
 
-/// The largest load that the bench itself causes
+/// The largest load that the bench itself causes.
 const BUSY: f64 = 1.7;
 
 /// A contender's figure: `NAME`, or `NAME@AXIS:VALUE` at a point of a curve
@@ -33,6 +33,7 @@ enum Demand {
     AtMost(f64, &'static str, Figure),
     /// The first figure, multiplied by this number, is at most the second.
     TimesFewer(f64, &'static str, Figure, Figure),
+    /// The page reports the ratio of the two figures. The mark demands nothing.
     Reported(&'static str, Figure, Figure),
     /// The curve reaches at least this value of its axis, and its figures differ by at most `FLAT` percent.
     Flat(Figure, &'static str, u64),
@@ -48,7 +49,7 @@ enum Demand {
 use Demand::*;
 
 pub struct Mark {
-    /// The name of the mark's text in reasons.md
+    /// The heading of the mark's text in reasons.md
     pub key: &'static str,
     operation: &'static str,
     claim: &'static str,

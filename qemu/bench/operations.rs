@@ -28,9 +28,9 @@ impl Kind {
 
 pub struct Operation {
     pub title: &'static str,
-    /// The column `× twin` gives ratios to the twin of the first one.
+    /// The column `× twin` compares each contender with the twin of the first of these.
     project: &'static [&'static str],
-    /// The column `× floor` gives ratios to the first one.
+    /// The column `× floor` compares each contender with the first of these.
     floor: &'static [&'static str],
     alternatives: &'static [&'static str],
 }
@@ -117,7 +117,7 @@ pub fn twin(name: &str) -> String {
     format!("twin-{name}")
 }
 
-/// A contender that no operation lists belongs to the project.
+/// Returns the kind of a contender. Contenders that no operation lists, such as `queue-batch`, belong to the project.
 pub fn kind(name: &str) -> Kind {
     let among = |list: fn(&Operation) -> &'static [&'static str]| {
         OPERATIONS.iter().any(|one| list(one).contains(&name))
@@ -136,7 +136,7 @@ pub fn kind(name: &str) -> Kind {
 /// Contenders whose threads sleep. The scheduler changes their medians from run to run, but not their least figures.
 const SLEEPERS: [&str; 4] = ["request-worker", "event", "doorbell", "attach-detach"];
 
-/// The figure that is nearly the same in each run
+/// Returns the figure that is nearly the same in each run.
 pub fn steady(name: &str, least: f64, median: f64) -> f64 {
     if SLEEPERS.contains(&name.trim_start_matches("twin-")) {
         least

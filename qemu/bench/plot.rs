@@ -156,7 +156,7 @@ fn chart(svg: &mut Svg, run: &Run, axis: &Axis, (left, top): (f64, f64)) {
     }
 }
 
-/// Returns the picture. Only the first two machines with curves along an axis get a chart.
+/// Returns the picture. For each axis, only the first two machines that have curves along the axis get a chart.
 pub fn draw(all: &Measured) -> String {
     let mut svg = Svg::default();
     let mut top = bars(&mut svg, all, 26.0).unwrap_or_default() + 24.0;

@@ -2,8 +2,8 @@
 
 //! The record of the figures, docs/results.tsv, with which the guard compares later runs.
 //!
-//! Tabs separate the fields of a line. A condition has a name and a value. A contender has a name, the point of its
-//! curve, such as `depth:10`, or `-`, then its base, its least figure and its median.
+//! Tabs separate the fields of a line. The line of a condition has a name and a value. The line of a contender has its
+//! name, its point of a curve (such as `depth:10`; `-` for none), its base, its least figure and its median.
 
 use crate::log::Log;
 use crate::log_lines::{At, Contender};
@@ -76,7 +76,7 @@ impl Record {
         // The empty loop is in the log twice.
         for contender in &log.contenders {
             let entry = Entry::new(contender);
-            if record.same_as(&entry).is_none() {
+            if record.counterpart(&entry).is_none() {
                 record.entries.push(entry);
             }
         }
@@ -100,11 +100,12 @@ impl Record {
         Ok(record)
     }
 
-    pub fn same_as(&self, entry: &Entry) -> Option<&Entry> {
+    /// Returns the entry of the same contender at the same point.
+    pub fn counterpart(&self, entry: &Entry) -> Option<&Entry> {
         self.find(&entry.name, entry)
     }
 
-    /// Returns the entry of the contender `name` at the point of another entry.
+    /// Returns the entry of the contender `name` at the point of the entry `at_point_of`.
     pub fn find(&self, name: &str, at_point_of: &Entry) -> Option<&Entry> {
         self.entries
             .iter()

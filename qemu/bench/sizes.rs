@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sizes of the modules and of their objects.
+//! The sizes of the modules, and the memory that their objects take.
 
 use crate::markdown::{cells, number, number_or_none, table};
 
@@ -45,7 +45,7 @@ pub fn parse(text: &str, bytes: impl Fn(&str) -> Option<u64>) -> Vec<Size> {
     lines.filter_map(|line| Size::parse(line, &bytes)).collect()
 }
 
-/// Returns the text, data and files of a pair.
+/// Returns the bytes of text, data and files of a pair.
 fn pair(sizes: &[Size], modules: [&str; 2]) -> Option<[u64; 3]> {
     let mut sum = [0; 3];
     for module in modules {
@@ -57,7 +57,7 @@ fn pair(sizes: &[Size], modules: [&str; 2]) -> Option<[u64; 3]> {
     Some(sum)
 }
 
-/// Returns the bytes of the project's pair and of its twin.
+/// Returns the bytes of the project's files and of the twin's files.
 pub fn files(sizes: &[Size]) -> Option<(f64, f64)> {
     let file = |index: usize| Some(pair(sizes, PAIRS[index].1)?[2] as f64);
     Some((file(0)?, file(1)?))
