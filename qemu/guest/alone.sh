@@ -21,7 +21,7 @@ report() {
 # run_alone PROGRAM NAME - runs a case alone. Fails if the program fails, reports another case or none, or leaves a
 # module loaded
 run_alone() {
-	# D2D_CASE is a pattern.
+	# D2D_CASE is a shell pattern, so escape its special characters.
 	pattern=$(echo "$2" | sed 's/[][*?\\]/\\&/g')
 	D2D_CASE=$pattern timeout -s KILL 120 "./$1" >/tmp/alone 2>&1 || return
 	[ "$(wc -l </proc/modules)" = "$modules" ] || return
@@ -50,7 +50,7 @@ run_alone() {
 			fi
 			cut -d ' ' -f 1 /proc/modules >>/tmp/alone
 			report "not ok" "$program: $name"
-			# With a module loaded, all later cases fail.
+			# If the case has left a module, all later cases fail.
 			[ "$(wc -l </proc/modules)" = "$modules" ] || break 2
 		done 3</tmp/cases
 	done

@@ -62,8 +62,8 @@ report_memory() {
 	echo "bench: memory of=$2 who=$name bytes=$((($(memory_in_use) - $3) / $4))" >/dev/kmsg
 }
 
-# load_and_report_memory PAIR THING COUNT PARAMETER... - loads a pair with the PARAMETERs, with which it creates COUNT
-# more THINGs than with contexts=1. Reports the memory of one THING. The pair stays loaded
+# load_and_report_memory PAIR THING COUNT PARAMETER... - loads a pair with contexts=1, then with the PARAMETERs, and
+# reports the memory of one THING. With the PARAMETERs, the pair creates COUNT THINGs more. It stays loaded
 load_and_report_memory() {
 	pair=$1 thing=$2 count=$3
 	shift 3
@@ -71,14 +71,14 @@ load_and_report_memory() {
 		report_memory "$pair" "$thing" "$before" "$count"
 }
 
-# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The first 1024 also fill slabs that
-# were partly empty, so only the second 1024 count
+# measure_kept PAIR THING - reports the memory of one THING, an event or a request. The first 1024 THINGs also fill
+# slabs that were partly empty, so only the second 1024 count
 measure_kept() {
 	measure_part "$1" "keep-$2s" && before=$(memory_in_use) && measure_part "$1" "keep-$2s" &&
 		report_memory "$1" "$2" "$before" 1024 && measure_part "$1" keep-nothing
 }
 
-# The modules have no tracepoints (D2D_NO_TRACEPOINTS).
+# The host has built the modules without tracepoints (D2D_NO_TRACEPOINTS).
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure_part bench empty-loop && measure_part bench operations && measure_part bench empty-loop &&
 		unload bench
@@ -99,7 +99,7 @@ insmod /lib/d2d/bench_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=rust
 	insmod /lib/d2d/bench_c_owner.ko && insmod /lib/d2d/bench_c_peer.ko languages=c-c && rmmod bench_c_peer &&
 	insmod /lib/d2d/bench_peer.ko && measure_part bench owner-in-c && rmmod bench_peer && rmmod bench_c_owner || return
 
-# The guest's memory suffices for a million items of one pair only.
+# The guest's memory suffices for a million items of one pair, not of both pairs.
 default_capacity=256 capacity=1000000 queues=2
 for pair in bench twin; do
 	load_and_report_memory "$pair" item $((queues * (capacity - default_capacity))) contexts=1 "capacity=$capacity" &&

@@ -12,8 +12,8 @@ debug_locks() {
 }
 
 # leaks - prints the number of leaked allocations, "none" without kmemleak, or "unknown" if kmemleak has turned itself
-# off. Logs the leaks. kmemleak reports no allocation younger than 5 s, so wait. The first scan reports no allocation
-# whose contents have changed, so scan twice
+# off. Logs the leaks. Waits first, because kmemleak reports no allocation younger than 5 s. Scans twice, because
+# the first scan reports no allocation whose contents have changed
 leaks() {
 	kmemleak=/sys/kernel/debug/kmemleak
 	if [ ! -e "$kmemleak" ]; then

@@ -31,7 +31,7 @@ console-texts)
 	done </d2d/console-texts.expected
 	;;
 log-only-texts)
-	# At this level the console does not get the lines.
+	# The console does not get lines of this level.
 	while read -r text; do
 		echo "<6>$text" >/dev/kmsg
 	done </d2d/log-only-texts.expected
@@ -49,7 +49,7 @@ rcu-stall)
 	done
 	;;
 hung-task)
-	# On a busy host, other tasks may be blocked for some seconds, too.
+	# Not less than 10 s: on a busy host, other tasks may be blocked for some seconds, too.
 	echo 10 >/proc/sys/kernel/hung_task_timeout_secs
 	splat hang
 	;;

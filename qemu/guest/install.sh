@@ -5,7 +5,7 @@
 
 . /d2d/steps.sh
 
-# is_kmod - succeeds if /bin/modprobe is kmod's. Without the path, busybox's shell runs its own modprobe
+# is_kmod - succeeds if /bin/modprobe is kmod's. For "modprobe" without a path, busybox's shell runs its own program
 is_kmod() {
 	/bin/modprobe -V | grep '^kmod'
 }
@@ -16,7 +16,7 @@ plays() {
 		rmmod "$1"
 }
 
-# plays_pair OWNER PEER - loads and uses a pair, which must attach
+# plays_pair OWNER PEER - loads and uses a pair, whose peer must attach
 plays_pair() {
 	insmod "/lib/outside/$1.ko" && insmod "/lib/outside/$2.ko" && log_has "step=attached to=$2" &&
 		[ -c "/dev/$1" ] && echo 2 >"/dev/$1" && rmmod "$2" && rmmod "$1"

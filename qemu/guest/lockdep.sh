@@ -4,8 +4,8 @@
 
 # shellcheck disable=SC2154 # set by init from the kernel's command line
 insmod /lib/d2d/module_a.ko
+# In the background: a thread that detaches inside an operation waits for itself for ever.
 insmod /lib/d2d/bad_peer.ko "fault=$case" && echo 1 >/dev/module_a &
-# The commands above run in the background: a thread that detaches inside an operation waits for itself for ever.
 until dmesg | grep -q 'WARNING: '; do
 	sleep 1
 done

@@ -9,8 +9,8 @@ note() {
 	echo "lab: $*" >/dev/kmsg
 }
 
-# failed REASON - notes the reason, and what the kernel has printed since the step began, without the trace. Leaves out
-# equal lines: insmod tries to load a module twice
+# failed REASON - notes the reason, and what the kernel has printed since the step began, except for the trace. Leaves
+# out a line that repeats the line before it: insmod tries to load a module twice
 failed() {
 	dmesg | sed 's/^\[[^]]*\] //' | awk '/^lab: /{ output = "" } !/^lab: |: d2d: |taint/ && $0 != last { output = output $0 "\n" }
 		{ last = $0 } END { printf "%s", output }' >/tmp/output
@@ -30,7 +30,7 @@ run_step() {
 	succeeds "$@"
 }
 
-# unload_refused MODULE USER - the kernel must refuse to unload MODULE, because USER uses it
+# unload_refused MODULE USER - tries to unload MODULE. The kernel must refuse this, because USER uses it
 unload_refused() {
 	if rmmod "$1" 2>/tmp/err; then
 		failed "rmmod $1 succeeded although $2 uses it"
@@ -41,7 +41,7 @@ unload_refused() {
 	fi
 }
 
-# write_to FILE TEXT - notes a step and writes to a file. The file must exist: the shell creates a missing one
+# write_to FILE TEXT - notes a step and writes to a file. The file must exist: the shell would create a missing one
 write_to() {
 	note "echo '$2' >$1"
 	# shellcheck disable=SC2016 # expanded by the inner shell

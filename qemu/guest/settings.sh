@@ -2,7 +2,8 @@
 # shellcheck shell=sh
 # Settings of the kernel. init sources this file.
 
-# short_grace_periods - shortens RCU's grace periods, for which a run that loads many modules waits most of its time
+# short_grace_periods - shortens RCU's grace periods. A run that loads many modules spends most of its time waiting for
+# them
 short_grace_periods() {
 	echo 1 >/sys/kernel/rcu_expedited
 }

@@ -2,7 +2,7 @@
 # shellcheck shell=sh
 # Functions for the modes install and rust-headers.
 
-# run_step CMD... - runs a step. Notes it, and why it has failed, in the kernel's log
+# run_step CMD... - runs a step. Writes it and, if it fails, its output to the kernel's log
 run_step() {
 	echo "lab: $*" >/dev/kmsg
 	"$@" >/tmp/output 2>&1 && return

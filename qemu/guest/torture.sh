@@ -28,8 +28,8 @@ run_nested() {
 cd /kselftest/d2d || return 1
 # shellcheck disable=SC2154 # seconds, seed and case are set by init from the kernel's command line
 if [ -n "$seconds" ]; then
-	# A round of all_pairs.sh takes about 5 seconds. The rounds must load and unload every two modules in both orders;
-	# six rounds suffice.
+	# A round of all_pairs.sh takes about 5 seconds. Six rounds suffice to load and unload every two
+	# modules in both orders.
 	rounds=$((seconds / 5))
 	[ "$rounds" -ge 6 ] || rounds=6
 	[ -n "$seed" ] || seed=$(od -A n -t u4 -N 4 /dev/urandom | tr -d ' ')
