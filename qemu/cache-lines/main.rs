@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-// A plugin of QEMU that reports, in KTAP, whether two CPUs of the guest write the same cache line in some sections of
-// the code. The guest's module selftests/peers/two_pairs.c marks the sections, and runs them with interrupts disabled.
+// A plugin of QEMU. The guest's module selftests/peers/two_pairs.c marks sections of its code, and runs them on two
+// CPUs with interrupts disabled. For each section, the plugin reports in KTAP whether both CPUs write the same cache
+// line.
 //
 // Argument: out=FILE. When the machine ends, the plugin writes its report to FILE. If the guest has written its
 // /proc/kallsyms to FILE before, the report names functions and variables.
@@ -51,7 +52,7 @@ impl Symbols {
         Self(text.lines().filter_map(symbol).collect())
     }
 
-    /// Names an address. Allocated memory has no name, only a number.
+    /// Names an address by symbol and offset. Allocated memory has no symbol, only a number.
     fn name(&self, address: u64) -> String {
         match self.0.range(..=address).next_back() {
             Some((start, name)) if address - start < 1 << 16 => {

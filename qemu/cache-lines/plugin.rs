@@ -8,9 +8,9 @@ use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
-/// `xchg %bx, %bx`, which does nothing, begins a section.
+/// A section begins with `xchg %bx, %bx`, which does nothing.
 const BEGIN: [u8; 3] = [0x66, 0x87, 0xdb];
-/// `xchg %cx, %cx` ends it.
+/// A section ends with `xchg %cx, %cx`.
 const END: [u8; 3] = [0x66, 0x87, 0xc9];
 
 const NO_REGISTERS: c_int = 0;

@@ -6,7 +6,7 @@
 //        d2d-mutate --check MUTANT...
 //
 // With --check, the program writes no file. It prints a line for each mutant that does not apply, or whose line
-// `modules:` lacks a module.
+// `modules:` lacks a module that the test needs.
 //
 // mutants.sh explains the lines at the top of a mutant. The changes follow, separated by empty lines:
 //   file: PATH  the file that is changed
@@ -78,8 +78,8 @@ fn only<T>(mut found: impl Iterator<Item = T>, what: &str) -> Result<T, String> 
     }
 }
 
-/// Returns the indices of a function's first line and of the line after the function. A brace that is indented like the
-/// first line ends it.
+/// Returns the indices of a function's first line and of the line after the function. The function ends with a brace
+/// that is indented like its first line.
 fn scope(lines: &[String], text: &str) -> Result<(usize, usize), String> {
     let begins = (0..lines.len()).filter(|&line| lines[line].contains(text));
     let begin = only(begins, text)?;
@@ -116,8 +116,8 @@ fn loaded_first(program: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Fails if the line `modules:` lacks a module. The test program on the line `boot:` needs module_a, and what it loads
-/// before its first case.
+/// Fails if the line `modules:` lacks a module that the test program on the line `boot:` needs: module_a, or a module
+/// that the program loads before its first case.
 fn check_modules(
     mutant: &str,
     read: impl Fn(&str) -> Result<String, String>,

@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Kbuild calls this script instead of rustc when it builds a mutant. Two mutants differ by a few lines, so it compiles
-# incrementally. rustc then writes a crate in parts. Kbuild expects one object, so the script links the parts.
+# Kbuild calls this script instead of rustc when it builds a mutant. Two mutants differ by a few lines, so the
+# script compiles incrementally. Then rustc writes a crate in parts. Kbuild expects one object, so the script links the
+# parts.
 set -euo pipefail
 
 object='' crate='' before=''

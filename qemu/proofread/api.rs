@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the Windows kernel functions that sources call and that the tables of a document lack.
+//! Finds the functions of the Windows kernel that a source calls and that are in no table of the documents.
 
 use std::collections::BTreeSet;
 
-/// After the prefix, the name of a function ends, or goes on with a capital letter.
+/// Prefixes of the functions. After its prefix, a function's name ends, or goes on with a capital letter.
 const PREFIXES: &[&str] = &[
     "DbgPrint",
     "Ex",

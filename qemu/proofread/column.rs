@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that a C header has each name in a code span of a column "in C".
+//! Checks the names in the code spans of columns "in C": each name must be in a C header.
 
 use crate::name::words;
 use std::collections::BTreeMap;
 
 const HEADING: &str = "in C";
 
-/// Returns the names in the columns "in C", and the first line of each.
+/// Returns the names in the columns "in C", and the first line in which each name occurs.
 pub fn names(document: &str) -> BTreeMap<&str, usize> {
     let mut found = BTreeMap::new();
-    // The index of the column "in C" of the table
+    // In a table: the index of its column "in C", if it has one
     let mut table: Option<Option<usize>> = None;
     for (index, line) in document.lines().enumerate() {
         let Some(row) = line.strip_prefix('|') else {

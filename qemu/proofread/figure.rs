@@ -27,7 +27,7 @@ fn section<'a>(document: &'a str, heading: &str) -> Vec<(usize, &'a str)> {
     found
 }
 
-/// Returns a complaint about each number that was not recorded. Tables without a number are a complaint, too.
+/// Returns a complaint about each number that was not recorded, and one if the tables of the section have no number.
 pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
     let recorded: Vec<_> = numbers(recorded).map(|(number, _)| number).collect();
     let mut count = 0;
@@ -42,7 +42,7 @@ pub fn check(document: &str, heading: &str, recorded: &str) -> Vec<String> {
             }
             count += 1;
             let unit = 0.1_f64.powi(decimals.try_into().unwrap_or(0));
-            // Allow more than half a unit of the last decimal: the recorded number may be rounded, too.
+            // The recorded number may be rounded, too. So allow a little more than half a unit of the last decimal.
             if !recorded
                 .iter()
                 .any(|other| (other - number).abs() < 0.51 * unit)

@@ -3,8 +3,8 @@
 //! Compares the public items of a library with the tables of a document. The tables must name each safe item. Each
 //! name in the tables must fit exactly one item.
 //!
-//! rustfmt has formatted the sources: a block ends with a brace that is indented like the block's first line. Each item
-//! with a plain `pub` is public: otherwise the compiler warns.
+//! rustfmt has formatted the sources: a block ends with a brace that is indented like the block's first line. An
+//! item with a plain `pub` is public: the compiler warns about a plain `pub` that other crates cannot reach.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks that the names in a Markdown document exist: the targets of its links, and in its code spans paths, make
+//! Checks that the names in a Markdown document exist. Checks the targets of links. In code spans, checks paths, make
 //! targets and variables, module parameters, symbols of the library, and places (place.rs).
 //!
 //! A path may contain a placeholder in capital letters, which stands for any name: `selftests/mutants/NAME.mutant`.
@@ -116,7 +116,7 @@ impl Project {
             .filter_map(|path| Some((path, self.files.get(*path)?.as_deref()?)))
             .flat_map(|(path, text)| definitions(path, text, name))
             .collect();
-        // An item outside of all types goes before functions of types that have the same name.
+        // If the file defines the name outside of all types, the place means this item, and no function of a type.
         let is_one = defined.len() == 1 || name.contains("::") || defined.contains(&Within::File);
         if defined.is_empty() {
             wrong.push(format!("no {name} in {path}"));
@@ -182,7 +182,7 @@ pub fn is_path(text: &str) -> bool {
         && !(text.contains('/') && (OUTSIDE.contains(&first) || first.starts_with("d2d-")))
 }
 
-/// Returns the words of a command without quotes and without a comment.
+/// Returns the words of a command, without their quotes and without the comment at its end.
 fn arguments(command: &str) -> Vec<String> {
     let command = command.split(" #").next().unwrap_or_default();
     let (mut all, mut one, mut quote) = (vec![], String::new(), None);
@@ -225,7 +225,8 @@ pub fn check_path(project: &Project, path: &str, dir: &str, wrong: &mut Vec<Stri
     }
 }
 
-/// Checks a code span. `before` is the text before it. After `module_a` or `module_b`, a word is a parameter.
+/// Checks a code span. `before` is the text before it. If this text ends with `module_a` or `module_b`, a span of one
+/// word is a parameter of this module.
 fn check_span(project: &Project, span: &str, before: &str, dir: &str, wrong: &mut Vec<String>) {
     if let Some((path, name)) = in_one_span(span) {
         return project.check_place(path, name, dir, wrong);
@@ -323,7 +324,7 @@ fn resolve(dir: &str, link: &str) -> String {
     parts.join("/")
 }
 
-/// Returns the lines of a document. A line in a block of code comes with the block's language, prose with `None`.
+/// Returns the lines of a document: a line of a code block with the block's language, and a line of prose with `None`.
 fn lines(document: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let mut fence = None;
     document.lines().map(move |line| {

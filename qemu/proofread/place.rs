@@ -100,8 +100,8 @@ impl fmt::Display for Within<'_> {
     }
 }
 
-/// Finds the definitions of a name, or of `Type::name`, in a file. Returns what they are in. The name may also be the
-/// number of a line, which counts as an item of the file.
+/// Finds the definitions of a name, or of `Type::name`, in a file. Returns what they are in. Instead of a name, a
+/// place may have the number of a line, which counts as an item of the file.
 pub fn definitions<'a>(path: &str, text: &'a str, name: &str) -> BTreeSet<Within<'a>> {
     if let Ok(line) = name.parse::<usize>() {
         let has_line = (1..=text.lines().count()).contains(&line);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Reads the KTAP of kselftest's runner, and counts the results. Before its result line, a test may print nested KTAP,
-//! indented by "# ", or by four blanks if KUnit prints it. Then the nested results are counted instead of the test's. A
-//! test that fails without a failed nested result is counted, too.
+//! indented by "# ", or by four blanks if KUnit prints it. Then the nested results are counted instead of the test's.
+//! But if a test fails, and none of its nested results has failed, the test is counted, too.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub struct Report {
     pub failed: Vec<String>,
     /// What is wrong with the report itself, and why a test has bailed out
     pub problems: Vec<String>,
-    /// Whether a test has bailed out. Its result "not ok" is not counted.
+    /// Whether a test has bailed out. Then a result "not ok" of a test is not counted.
     pub bailed_out: bool,
 }
 
@@ -126,7 +126,7 @@ impl Parser {
         }
     }
 
-    /// Returns the level at this depth, and opens it if the level above is open
+    /// Returns the level at this depth. Opens this level if only those above are open.
     fn level(&mut self, depth: usize) -> Option<&mut Level> {
         if depth == self.open.len() {
             self.open.push(Level {

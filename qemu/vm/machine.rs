@@ -78,7 +78,7 @@ fn kill(mut child: Child) {
 
 const KVM: &str = "KVM";
 
-/// The guest's CPUs run in a thread each.
+/// Emulation with a thread of the host for each CPU of the guest
 const EMULATED: &str = "emulated (TCG)";
 
 /// Returns the command line of QEMU, and the name of its accelerator. A plugin does not work with KVM.
@@ -99,8 +99,8 @@ fn qemu(
     command.args(["-m", "1G", "-nodefaults", "-no-reboot"]);
     command.args(["-smp", if counting { "1" } else { "2" }]);
     let accel = if counting {
-        // Without these features, the kernel copies memory with moves. The clock counts each repetition of a string
-        // instruction.
+        // With these features, the kernel would copy memory with string instructions. The clock counts each repetition
+        // of such an instruction.
         command.args(["-cpu", "max,erms=off,fsrm=off,fsrs=off"]);
         command.args(["-icount", "shift=0,sleep=off"]);
         "emulated (TCG), counting instructions"
@@ -155,13 +155,13 @@ impl Machine {
         let mut line = format!("panic=-1 d2d.mode={mode} d2d.nonce={nonce}");
         line += match mode {
             "shell" => " quiet",
-            // After boot, guest/init lets only warnings through to the console.
+            // The console gets all messages during boot. Then guest/init lets only warnings through.
             _ => " ignore_loglevel",
         };
         if mode != "shell" {
             line += " oops=panic panic_on_warn=1 softlockup_panic=1 hung_task_panic=1";
             line += " log_buf_len=4M printk.devkmsg=on panic_console_replay";
-            // One of the kernel's own KUnit suites prints a warning.
+            // One of the kernel's own KUnit suites prints a warning, which would be a panic.
             line += " kunit.autorun=0";
         }
         if !append.is_empty() {
@@ -186,7 +186,7 @@ impl Machine {
                     // into a breakpoint that the other CPU had removed from a static key (Oops: int3 in
                     // sched_clock_idle_wakeup_event). guest/init brings the second CPU online after boot.
                     line += " maxcpus=1";
-                    // On a busy host an emulated CPU may stop for long, and its clock then differs from others.
+                    // On a busy host, an emulated CPU may stop for long. Then its clock differs from other clocks.
                     line += " tsc=nowatchdog";
                     // While a tracepoint is on, the kernel records the names of tasks. For this, it changes code of its
                     // scheduler, which both CPUs run (Oops: int3 in __schedule).
@@ -216,8 +216,9 @@ impl Machine {
         }
     }
 
-    /// Makes the machine wait for a debugger at the socket DIR/gdb. An absolute path may be too long for a socket.
+    /// Makes the machine wait for a debugger at the socket DIR/gdb.
     pub fn wait_for_debugger(&mut self) {
+        // An absolute path may be too long for a socket.
         self.command.current_dir(&self.dir);
         self.command
             .args(["-S", "-gdb", "unix:gdb,server=on,wait=off"]);
@@ -275,8 +276,8 @@ impl Machine {
         }
     }
 
-    /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines the
-    /// kernel hangs before that. If the console is silent for a minute, the function starts the machine once more.
+    /// Starts the machine, and returns when the guest's first process runs. In about one of 200 emulated machines, the
+    /// kernel hangs before that. So if the console is silent for a minute, the function starts the machine once more.
     fn boot(&mut self) -> Child {
         const LIMIT: Duration = Duration::from_secs(60);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the kernel's reports of trouble ("splats") in a log. Reports of lockdep, might_sleep, spinlock debugging and
-//! kmemleak cause no panic and no taint, even with panic_on_warn.
+//! Finds the kernel's reports of trouble ("splats") in a log. The search is necessary: reports of lockdep,
+//! might_sleep, spinlock debugging and kmemleak cause no panic and no taint, even with panic_on_warn.
 
 /// A line that contains one of these texts is a report.
 const ANYWHERE: &[&str] = &[
@@ -114,7 +114,7 @@ fn kind(text: &str) -> Option<&'static &'static str> {
     anywhere.or_else(|| AT_START.iter().find(|kind| text.starts_with(**kind)))
 }
 
-/// Returns the first line for each pattern, because one report may have many.
+/// Returns, for each pattern, only the first line with it: one report may have many such lines.
 pub fn scan(console: &str) -> Vec<&str> {
     let mut seen = Vec::new();
     let mut reports = Vec::new();

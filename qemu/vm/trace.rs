@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The trace of a pair. Two CPUs may log its lines in a wrong order, so this module sorts the lines by load and seq
-//! (docs/trace.md). Lines "lab: ..." and "DRIVER: ..." have no seq: they come after all steps that precede them.
+//! The trace of a pair. If two CPUs print lines, the log may have them in a wrong order. So this module sorts the lines
+//! by load and seq (docs/trace.md). Lines "lab: ..." and "DRIVER: ..." have no seq: they come after the steps that
+//! precede them in the log.
 
 use crate::line::{unstamped, Line};
 use std::collections::HashSet;

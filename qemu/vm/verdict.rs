@@ -56,10 +56,10 @@ pub struct Evidence {
 }
 
 pub struct Verdict {
-    /// Each reason other than a failed test counts as a failure, too.
+    /// Counts each reason as a failure, even if it is no failed test.
     pub tally: Tally,
     pub reasons: Vec<String>,
-    /// `reasons` has only the reason for which a test has bailed out.
+    /// Whether the only reason is that a test has bailed out
     pub only_bailed_out: bool,
 }
 
@@ -127,14 +127,14 @@ fn judge_result(expected: &Expected, result: &str, tests_failed: bool) -> Vec<St
     let mut reasons = Vec::new();
     let mut rc_is_wrong = false;
     for (name, want) in &expected.fields {
-        // A failed test makes rc 1, too.
+        // A failed test makes rc 1, so rc says nothing more.
         if tests_failed && name == "rc" {
             continue;
         }
         let got = fields
             .split(' ')
             .find_map(|field| field.strip_prefix(name.as_str())?.strip_prefix('='));
-        // If rc is wrong, the guest may have stopped while modules were loaded.
+        // If rc is wrong, the guest's script may have ended while modules were loaded.
         if name == "modules" && rc_is_wrong {
             continue;
         }
