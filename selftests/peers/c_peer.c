@@ -248,7 +248,7 @@ static int serve_complete(const struct d2d_request *request)
 	return d2d_complete(other, err, err ? 0 : sizeof(complete.value)) ?: err;
 }
 
-/* Events. c_peer_init() creates them after it has attached the driver. */
+/* Events, which c_peer_init() creates */
 static d2d_handle notice, turn;
 
 static int serve_signal(void)

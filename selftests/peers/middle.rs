@@ -3,9 +3,9 @@
 //! Test: the middle of a chain. This module is a peer of module_a, which is *above* it, and the owner of the peers
 //! *below* it. Both pairs have the same declaration.
 //!
-//! The module passes on calls and items in both directions. When a peer sends it the request [`ADD`](peer_pair::ADD), it
-//! sends module_a a request of its own. It serves all other requests itself. While no peer is attached below, it also
-//! answers module_a's calls itself.
+//! The module passes on calls and items in both directions. When a peer sends it the request
+//! [`ADD`](owner_pair::ADD), it sends module_a a request of its own. It serves all other requests itself. While no peer
+//! is attached below, it also answers module_a's calls itself.
 
 #![forbid(unsafe_code)]
 

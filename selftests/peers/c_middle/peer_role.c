@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The peer's role of c_middle: a peer of module_a. The library functions of this file have the same
- * names as those of owner_role.c. So the build puts a prefix before the names in this file
- * (d2d-peer-role-flags in shared/library.mk).
+ * The peer's role of c_middle: a peer of module_a. This file and owner_role.c call different
+ * functions of the library by the same names. So the build puts a prefix before the names in this
+ * file (d2d-peer-role-flags in shared/library.mk).
  */
 #include "c_middle.h"
 

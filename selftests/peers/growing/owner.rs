@@ -50,7 +50,7 @@ const CAPACITY: u32 = 16;
 
 /// Declares what an owner has:
 ///
-/// - `peer_data`: the fields that version 1.0 lacks. Each is 0 or the cookie,
+/// - `peer_data`: the fields of the peer's data that version 1.0 lacks. Each is 0 or the cookie,
 /// - `kinds`: the kinds of items, with payloads of at most `$item_size` bytes,
 /// - `codes`: the control codes, and for each a function that makes the output from the input,
 /// - `events`: the events, and `count`, their number,

@@ -21,7 +21,7 @@ struct checkpoint {
 enum reaction {
 	ANSWERS,	/* completes the request with success */
 	PENDS,
-	PENDS_NOTIFIED,	/* after d2d_request_set_cancel() */
+	PENDS_NOTIFIED,	/* pends it after d2d_request_set_cancel() */
 	FORWARDS,	/* to driver->next */
 	FORWARDS_BACK,	/* to driver->next, and wants it back */
 	REFUSES,	/* completes it with an errno */
@@ -37,7 +37,7 @@ struct unreg_driver {
 	enum reaction in_returned;	/* ANSWERS or WAITS */
 	enum reaction in_completed;	/* ANSWERS (does nothing), WAITS or SETS */
 	struct unreg_driver *next;
-	d2d_handle received;	/* the last request of dispatch() */
+	d2d_handle received;	/* the last request that dispatch() got */
 	d2d_handle event;
 	struct d2d_context *context;	/* from the last handshake */
 	struct checkpoint before;	/* in dispatch(), before the reaction */
@@ -58,7 +58,7 @@ struct unreg_driver {
 };
 
 #define DRIVERS		4
-/* A status that no request has. */
+/* No request has this status: the routine was not called */
 #define NO_STATUS	1
 
 struct unreg_thread {
@@ -88,7 +88,7 @@ struct stage {
 /* What is in progress when a driver unregisters */
 struct subject {
 	const char *name;
-	const char *names[DRIVERS];
+	const char *names[DRIVERS];	/* of the drivers */
 	const struct stage *stages;
 	/* The thread of the command "unregister" runs this function. */
 	void (*unregister)(struct unreg_thread *thread);
@@ -96,7 +96,7 @@ struct subject {
 	void (*end)(void);
 	/* Optional: notes further results. Called when all threads have ended. */
 	void (*report)(void);
-	/* Frees and closes what registered drivers have, and detaches them. */
+	/* For each driver that is still registered: frees and closes what it has, detaches it. */
 	void (*clean)(void);
 };
 
