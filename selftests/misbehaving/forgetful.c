@@ -156,6 +156,7 @@ static int set_up_state(void)
 	if (forgets_is("context"))
 		return d2d_attach(self);
 	if (forgets_is("handshake")) {
+		/* The owner does not wait (completion=1), or its wait times out. */
 		err = d2d_attach(self);
 		return err == -EINPROGRESS || err == -ETIMEDOUT ? 0 : err ?: -EPROTO;
 	}

@@ -11,7 +11,9 @@ use std::process::ExitCode;
 
 #[derive(Debug, PartialEq)]
 struct Value {
+    /// The string that a JSON string stands for, or the JSON text of another value.
     text: String,
+    /// The members of an object by key, or the elements of an array by index.
     parts: Vec<(String, Value)>,
 }
 

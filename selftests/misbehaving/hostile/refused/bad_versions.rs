@@ -110,7 +110,7 @@ declare! {
     {},
 }
 
-// `between` is before `second`, which the baseline has.
+// In the baseline, nothing is between `first` and `second`.
 declare! {
     inserted_operation, "grown",
     shared_data: u64,

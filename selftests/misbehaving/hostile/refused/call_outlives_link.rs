@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver that keeps a call, a queue or a payload for longer than the link or the batch.
+//! Must not compile: a driver that keeps a call or a queue for longer than the link, or a payload for longer than the
+//! batch.
 // error: lifetime may not live long enough
 // error: [E0515]: cannot return value referencing
 // error: [E0505]: cannot move out of `batch` because it is borrowed
