@@ -190,10 +190,10 @@ impl peer_pair::PeerOps for AsPeer {
     }
 
     fn drain(&self, link: &PeerLink<peer_pair::DemoPair>) -> Result<u32> {
-        below(|below, peer| {
-            let taken = move_down(&link.incoming(), &below.outgoing())?;
+        below(|lower, peer| {
+            let taken = move_down(&link.incoming(), &lower.outgoing())?;
             peer.ops().drain()?;
-            move_up(&below.incoming(), &link.outgoing())?;
+            move_up(&lower.incoming(), &link.outgoing())?;
             Ok(taken)
         })
         .unwrap_or_else(|| peer_pair::take_all(c"middle", &link.incoming()))

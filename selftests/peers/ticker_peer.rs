@@ -130,7 +130,7 @@ impl Produced {
 struct Taken {
     items: u32,
     expected: [u32; 2],
-    /// How many items had another number.
+    /// How many items did not have the expected number.
     disorder: u32,
 }
 

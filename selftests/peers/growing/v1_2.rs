@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test: a peer with version 1.2 of the growing pair, which appends no field to the shared data (v1_2_data.rs does).
-//! With an owner of version 1.1, it must find that the owner lacks what version 1.2 has appended.
+//! Test: a peer with version 1.2 of the growing pair. This version appends no field to the shared data (v1_2_data.rs
+//! does). With an owner of version 1.1, the peer must find that the owner lacks what version 1.2 has appended.
 
 #![forbid(unsafe_code)]
 
