@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Measures the library, its C twin and the kernel's alternatives: instructions in QEMU; nanoseconds in User-Mode Linux
-# and, with KVM, in QEMU. d2d-bench (bench/main.rs) checks each run, and writes docs/results.{md,svg,tsv}.
+# Measures the library, the C twin and the kernel's alternatives: instructions in QEMU; nanoseconds in User-Mode Linux
+# and, if the host has KVM, in QEMU. d2d-bench (bench/main.rs) checks each run, and writes docs/results.{md,svg,tsv}.
 # Environment: KVER
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/bench/run.sh"

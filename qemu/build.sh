@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Builds the modules for one kernel in build/KVER/. Holds the build lock until --install has copied the modules.
+# Builds the modules for one kernel in build/KVER/. Holds the build lock to its end: no other build may change
+# the modules before --install has copied them.
 # Usage: build.sh [--selftests] [--bench] [--install DIR] [--source DIR] [--list]
 #   --selftests    also build the test modules; with --install, install the kselftests in DIR/kselftest
 #   --bench        also build the modules of the bench
 #   --install DIR  copy the modules, stripped, to DIR/lib/d2d
-#   --source DIR   build another tree of the project, in DIR/build/KVER/
+#   --source DIR   build another tree of the project, DIR, in DIR/build/KVER/
 #   --list         at the end, print the paths of the modules
 # Environment:
 #   KERNEL                  the kernel of the lab to build for; see also kernel_dir (lib/lab.sh)
@@ -34,7 +35,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 out=$source/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
-# Debian's kernels and the bench get what a user builds. For all other builds, save rustc time.
+# Build for Debian's kernels and the bench as a user does. D2D_INLINE= saves rustc time in all other builds.
 case $KVER$bench in
 *+deb* | *y) ;;
 *) KMAKE+=(D2D_INLINE=) ;;
@@ -42,7 +43,7 @@ esac
 
 hold_build
 mkdir -p "$out"
-# BTF needs the debug information that an incremental build omits.
+# An incremental build omits the debug information, so it cannot make BTF.
 [ -z "${D2D_INCREMENTAL-}" ] ||
 	KMAKE+=(RUSTC="$LAB/mutate/rustc.sh" KCFLAGS=-g0 KRUSTFLAGS=-Cdebuginfo=0 CONFIG_DEBUG_INFO_BTF_MODULES=)
 "$LAB/enter.sh" make --no-print-directory -C "$kernel/tree" M="$source" MO="$out" "${KMAKE[@]}" \

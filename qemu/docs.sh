@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes to build/docs/ the documentation of the crates (with private items), of the headers for drivers in C, and the
-# Markdown documents as HTML.
+# Writes to build/docs/: the documentation of the crates (with private items), that of the headers for drivers in C, and
+# the Markdown documents as HTML.
 # Environment: see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Attaches gdb to a virtual machine of this tree that was started with GDB=1. With KERNEL=debug, gdb also has the
+# Attaches gdb to a virtual machine that this tree has started with GDB=1. If its kernel is debug, gdb has the
 # kernel's symbols and lx-... commands, and loads the symbols of each module.
 # Usage: gdb.sh [RUN [GDB'S ARGUMENTS...]]
-# RUN is the directory that vm.sh has printed (default: that of the only machine that waits).
+# RUN is the directory that vm.sh has printed (default: the directory of the machine that waits).
 . "$(dirname "$0")/lib/lab.sh"
 
 cd "$PROJECT"
@@ -26,7 +26,7 @@ cd "${run%/*}"
 arguments=(-q -iex 'set auto-load python-scripts off' -ex 'set breakpoint pending on')
 attach=(-ex "target remote ${run##*/}/gdb")
 if [ -e "$kernel/tree/vmlinux-gdb.py" ]; then
-	# The debug information names the sources below KERNEL.tmp, where the kernel was built (kernel/kernel-built.sh).
+	# The kernel was built in $kernel.tmp (`cached` in lib/cache.sh), so the debug information names sources there.
 	arguments+=(
 		-ex "set substitute-path $kernel.tmp $kernel" -ex "file $kernel/tree/vmlinux"
 		-ex "source $kernel/tree/vmlinux-gdb.py" "${attach[@]}" -ex "source $LAB/run/gdb.py" -ex lx-symbols

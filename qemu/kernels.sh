@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Tests Debian's kernels, and prints the table of docs/kernels.md. Most kernels get some_tests, a few all kselftests.
-# A kernel that the cache lacks takes 4 to 9 minutes more.
+# Tests Debian's kernels, and prints the table of docs/kernels.md. Runs all kselftests on four kernels, and the function
+# some_tests on the others. A kernel that the cache lacks takes 4 to 9 minutes more.
 # Usage: kernels.sh [some]
-#   some  runs some_tests on the older kernel, and nothing else
+#   some  only run some_tests on the kernel $older
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL KVER CASE
@@ -13,7 +13,7 @@ unset ARCH KERNEL KVER CASE
 older=7.2.12+deb13
 unstable=7.2.13+deb14
 
-# some_tests - plays the demonstration, and runs the kselftests of what shared/compat/ replaces on older kernels
+# some_tests - plays the demonstration, and runs kselftests that use what shared/compat/ replaces on older kernels
 some_tests() {
 	# Build only what these kselftests load: building all modules takes longer than the tests.
 	D2D_ONLY="module_a module_b metronome c_metronome listener c_listener torture_owner torture_peer0 paused_peer pause_calls actor device_peer" "$LAB/run/boots.sh" <(
@@ -33,8 +33,8 @@ row() {
 	echo "# $1"
 }
 
-# try KVER ARCH CMD... - runs the tests CMD on a kernel (if KVER is empty, on the newest), and adds a row of counts.
-# Plays the demonstration, too; some_tests plays it itself.
+# try KVER ARCH CMD... - tests a kernel (if KVER is empty, the newest), and adds a row to the table. CMD is test.sh or
+# some_tests. Also plays the demonstration, unless CMD does so itself.
 try() {
 	local before_passed=$passed before_failed=$failed before_skipped=$skipped kernel name tests=all
 	local -x KVER=$1 ARCH=$2
@@ -56,8 +56,8 @@ try() {
 	row "| $name | $ARCH | $(compilers "$kernel") | $tests | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |"
 }
 
-# others - prints the kernels of trixie for x86-64 on which this script runs some_tests. Leaves out the kernels that the
-# lab refuses: those for real-time, and 6.12.
+# others - prints the kernels of trixie for x86-64 that get only some_tests. Of those for clouds, prints the newest. Of
+# the others, omits the newest and $older. Also omits the kernels that the lab refuses: with PREEMPT_RT, and 6.12.
 others() {
 	local names
 	names=$("$LAB/enter.sh" apt-cache pkgnames linux-headers- |

@@ -6,7 +6,7 @@
 # The first line of a mutant says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (see run/boots.sh)
 #   modules: NAME...                        the modules to build
-# A mutant whose test is a compilation has one of these lines instead. REASON is a regular expression:
+# If the test is a compilation, the mutant has one of these lines in place of these two. REASON is a regular expression:
 #   accepted: DRIVER REASON                 The compiler refuses DRIVER of selftests/misbehaving/hostile/refused/, but
 #                                           accepts it with the mutant. check/compile-hostile.sh must report the missing
 #                                           error in a line that begins with REASON.
@@ -16,7 +16,7 @@
 # Environment:
 #   CI  if CI is set and no NAME is given, run a sixth of the mutants (ci_share)
 #
-# build/mutants/times has the CPU time of each mutant. Its wall time depends on the mutants that run beside it.
+# build/mutants/times has the CPU time of each mutant: wall time would depend on the mutants that run beside it.
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/ktap.sh"
 # A hanging virtual machine uses little CPU time, so run more mutants than there are CPUs.
@@ -52,7 +52,7 @@ copies=$PROJECT/build/mutants
 mkdir -p "$copies"
 : >"$copies/times"
 
-# add_time COLUMN - adds to times[COLUMN] the CPU time, in 1/100 s, of the children since the last call
+# add_time COLUMN - adds to times[COLUMN] the CPU time, in 1/100 s, of the children that have ended since the last call
 add_time() {
 	cpu_time
 	# shellcheck disable=SC2154 # $cpu_time is a variable of lib/background.sh
@@ -60,7 +60,8 @@ add_time() {
 	time_before=$cpu_time
 }
 
-# compiler_accepts COPY DRIVER REASON - prints the output of check/compile-hostile.sh unless a line begins with REASON
+# compiler_accepts COPY DRIVER REASON - runs check/compile-hostile.sh. Prints what is wrong unless a line of its output
+# begins with REASON
 compiler_accepts() {
 	local output
 	output=$(D2D_ONLY=module_a "$1/qemu/build.sh" 2>&1) || { echo "$output" && return; }
@@ -117,13 +118,13 @@ mutate() {
 		return
 	fi
 	kernel=${boot%% *}
-	# Most mutants run on User-Mode Linux. All others use copy 0, so copy 1 needs no build for their kernels.
+	# Most mutants run on User-Mode Linux. Only they may use copy 1, so copy 1 needs no build for another kernel.
 	if [ "$kernel" = uml ]; then
 		take_copy 1 0
 	else
 		take_copy 0
 	fi
-	# Restore the files that the last mutant has changed. They get the present time, so make compiles them again.
+	# Restore the files that the last mutant has changed. rsync gives them the present time, so make compiles them.
 	"$LAB/enter.sh" sh -ec '
 		rsync -rlp --checksum --delete --exclude=/build --exclude=/.git "$1/" "$2"
 		cd "$2"

@@ -3,9 +3,9 @@
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, uses one machine
 # and shows its KTAP.
 # Environment:
-#   ARCH, KERNEL  see also kernel_dir (lib/lab.sh)
-#   PAIR          the folder of a pair outside of this tree: run its test instead
-#   CASE          PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or "list" to list all
+#   ARCH, KERNEL  see vm.sh
+#   PAIR          the folder of a pair outside of this tree: run only the test of this pair
+#   CASE          PROGRAM, or PROGRAM:TEXT for the first case whose name contains TEXT, or "list" to list all cases
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 

@@ -6,7 +6,7 @@
 . "$(dirname "$0")/lib/parts.sh"
 unset ARCH KERNEL CASE
 
-# The longest part comes first. The mutants come last: alone, they still keep both CPUs busy.
+# The longest part comes first. The mutants come last: they keep both CPUs busy without another part.
 part sanitizer env KERNEL=sanitizer D2D_TIMEOUT=4800 "$LAB/vm.sh" test
 part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"

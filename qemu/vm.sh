@@ -30,7 +30,7 @@ fi
 if [ -n "${PAIR-}" ]; then
 	[[ $mode = @(run|test|shell) ]] || die "PAIR is for make run, trace, test, torture, sweep and shell"
 	PAIR=$(realpath -- "$PAIR")
-	# The pair needs no other module of this tree.
+	# Of this tree's modules, run/pair.sh needs only module_a.
 	export PAIR D2D_ONLY=module_a
 fi
 
@@ -41,7 +41,7 @@ case ${GDB:=} in
 	[ "$mode" = run ] || [ "$mode" = shell ] || die "GDB=1 is for make run and make shell"
 	[[ ${KERNEL-} != @(uml|sanitizer) ]] ||
 		die "gdb cannot attach to User-Mode Linux: KERNEL is stock or debug"
-	# gdb takes addresses from the symbols.
+	# KASLR would move the kernel away from the addresses in its symbols.
 	append+=(nokaslr)
 	;;
 *) die "GDB is 1 or empty, not '$GDB'" ;;

@@ -44,7 +44,7 @@ without_entry() {
 		grep 'module_b: .* step=refuse reason=driver-entry status=0xc00000a3$' "$out/windows.log"
 }
 
-# unregisters_twice - B's routine TakeBack unregisters B, too (windows/README.md). A must detach B once
+# unregisters_twice - plays a variant of B whose routine TakeBack unregisters B. A must detach B once
 unregisters_twice() {
 	play +module_a +unregisters_twice -module_a -unregisters_twice &&
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
