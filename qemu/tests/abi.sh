@@ -5,8 +5,8 @@
 #   old    the recorded commit (shared/owner/recorded.h), unless git lacks it, as in a shallow clone
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)
-# The growing pair's owners of "today" also get the pair's peers of "old". build/abi/ keeps the trees, so that make
-# compiles only what has changed.
+# Of the growing pair (selftests/peers/growing/), loads each owner of "today" with peers of "old". build/abi/
+# keeps the trees, so that make compiles only what has changed.
 . "$(dirname "$0")/../lib/lab.sh"
 
 kernel=uml
@@ -26,7 +26,7 @@ mkdir -p "$images/root/lib/d2d"
 D2D_ONLY="$D2D_ONLY growing growing_owner_v1_0 growing_owner_v1_2 growing_owner_c growing_owner_c_v1_1" \
 	"$LAB/run/image.sh" "$images/$kernel" --selftests
 
-# add TREE [MODULE...] - builds $D2D_ONLY and each MODULE in a tree, and adds them to the image, in /lib/d2d/TREE
+# add TREE [MODULE...] - builds $D2D_ONLY and each MODULE in a tree, and puts them into /lib/d2d/TREE of the image
 add() {
 	local tree=$trees/$1 D2D_ONLY="$D2D_ONLY ${*:2}"
 	"$LAB/build.sh" --source "$tree" --selftests >&2
@@ -54,7 +54,7 @@ mkdir -p "$trees/grown/build"
 	"$3" selftests/abi.change' sh "$PROJECT" "$trees/grown" "$("$LAB/root/tools.sh" mutate)"
 add grown
 
-# The kernel unpacks both archives, one after the other.
+# Append a second archive to the image: the kernel unpacks both.
 "$LAB/enter.sh" sh -ec 'cd "$1/root"; find . | cpio --quiet -o -H newc -R 0:0 >>"$1/$2/initramfs.cpio"' sh "$images" "$kernel"
 D2D_IMAGES=$images "$LAB/run/boots.sh" - <<TABLE
 $kernel abi 300

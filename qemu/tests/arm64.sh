@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Plays the demonstration on Debian's kernel for arm64, and runs the kselftests of what differs there: atomics, and code
-# that the kernel patches. d2d-vm must notice reports whose text differs on arm64.
+# that the kernel patches. d2d-vm must notice kernel reports whose text differs on arm64.
 
 export ARCH=arm64
 [ -z "${KVER-}" ] || export KVER=${KVER%-*}-arm64

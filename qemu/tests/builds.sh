@@ -22,7 +22,7 @@ links() {
 	find "$1" -mindepth 1 -maxdepth 1 "${@:3}" -exec ln -s -t "$2" {} +
 }
 
-# A tree of links, so that the test can remove a file
+# A kernel tree of links, from which the test can remove a file
 tree=$dir/tree
 mkdir "$dir/out"
 links "$kernel/tree" "$tree" ! -name rust ! -name scripts ! -name include
@@ -32,7 +32,7 @@ links "$kernel/tree/scripts" "$tree/scripts"
 links "$kernel/tree/rust" "$tree/rust" ! -name kernel
 links "$kernel/tree/rust/kernel" "$tree/rust/kernel"
 
-# layout DIR - makes a tree as in a distribution's /lib/modules/VERSION/build: rust has only metadata and macros
+# layout DIR - makes a tree as in a distribution's /lib/modules/VERSION/build: its rust/ has only metadata and macros
 layout() {
 	links "$kernel/tree" "$1" ! -name rust ! -name samples ! -name drivers
 	links "$kernel/tree/rust" "$1/rust" '(' -name '*.rmeta' -o -name '*.so' ')'
@@ -64,18 +64,18 @@ branches() {
 }
 
 # alternate DIR - builds for $tree, for DIR, and for $tree again. DIR lacks the sources generated_arch_*.rs, so the pair
-# for DIR has no branches
+# for DIR has no such branches
 alternate() {
 	builds "$tree" && branches && pair_for "$1" && ! branches && pair_for "$tree" && branches
 }
 
-# generated_once - succeeds if this test has generated no source of the kernel again
+# generated_once - succeeds if no build of this test has written the kernel's generated sources again
 generated_once() {
 	! find "$kernel/tree/rust/kernel/" -name 'generated_arch_*.rs' -newer "$tree" | grep .
 }
 
-# replaced DIR - moves DIR, which lacks the generated sources, to the path of $tree, with files older than the last
-# build. The next build must notice the other tree
+# replaced DIR - moves DIR, which lacks the generated sources, to the path of $tree, and makes its files older than the
+# last build. The next build must notice the other tree
 replaced() {
 	local rc=0
 	builds "$tree" && branches || return
@@ -92,7 +92,8 @@ broken_rustc() {
 	chmod +x "$dir/broken"
 }
 
-# recovers DIR ITEMS - a build with $dir/broken must fail. The next build must find that the kernel crate lacks ITEMS
+# recovers DIR ITEMS - a build with $dir/broken must fail. The next build, by rustc, must find that the kernel crate
+# lacks ITEMS
 recovers() {
 	rm -rf "$dir/pair"
 	mkdir "$dir/pair"
@@ -101,8 +102,8 @@ recovers() {
 		pair_for "$1" && [ "$(cat "$dir"/pair/shared/.kernel-lacks-*[0-9])" = "$2" ]
 }
 
-# fails_with REGEX ARGUMENT... - make must fail before it compiles anything, and print one line that matches REGEX. The
-# kernel's makefile may also warn about another compiler
+# fails_with REGEX ARGUMENT... - make must fail before it compiles anything, and print only one line, which matches
+# REGEX. Ignores make's own lines, and the kernel's warning about another compiler
 fails_with() {
 	local why=$1
 	shift

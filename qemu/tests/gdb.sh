@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Shows that `make gdb` works: gdb stops a machine with the debug kernel in a Rust function of module_b.
+# Shows that `make gdb` works with the kernel debug: gdb stops the machine in a Rust function of module_b.
 # Usage: gdb.sh [FUNCTION]
 # To see that the test can fail, name a FUNCTION that does not exist.
 . "$(dirname "$0")/../lib/lab.sh"

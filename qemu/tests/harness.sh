@@ -37,7 +37,7 @@ sanitizer harness/sleep_under_lock 180  console: BUG: sleeping function called f
 sanitizer harness/leak             180  result: leaks is [1-9]
 sanitizer harness/active_timer     180  console: ODEBUG: free active .* object type: timer_list
 
-# These cases leak on purpose, so the sanitizer kernel skips them unless CASE selects one.
+# These cases leak on purpose. With kmemleak, a test program skips them unless the run selects one (skips_leak).
 sanitizer test/forgotten_drivers.sh:another?one?unregisters  300  result: leaks is [1-9]
 sanitizer test/forgotten_drivers.sh:while?a?driver?is?in     300  result: leaks is [1-9]
 sanitizer test/device.sh:has?leaked?its?jobs                 300  result: leaks is [1-9]

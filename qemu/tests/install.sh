@@ -18,8 +18,8 @@ trap 'rm -rf "$dir"' EXIT
 log=$dir/log
 . "$LAB/lib/ktap.sh"
 
-# run_make DIR ARGUMENT... - runs make for the kernel $kver in the toolchain root: the host needs no kmod. If $failing
-# is set, the programs in $dir/fails replace those of PATH, and fail
+# run_make DIR ARGUMENT... - runs make for the kernel $kver, in the toolchain root because the host may lack kmod. If
+# $failing is set, programs in $dir/fails, which fail, come first in PATH
 kver=$KVER failing=
 run_make() {
 	local in=$1
@@ -67,7 +67,7 @@ refused() {
 	[[ $output != *$'\n'* ]] && grep -qE -e "$why" <<<"$output" && diff <(echo "$before") <(state "$dir/to")
 }
 
-# mistake REGEX ARGUMENT... - the installer's copy in $dir/project must refuse these arguments
+# mistake REGEX ARGUMENT... - the copy of the installer in $dir/project must refuse these arguments
 mistake() {
 	refused "$1" run_make "$dir/project" "${@:2}"
 }
@@ -89,8 +89,8 @@ recipe() {
 		"$PROJECT/docs/$2"
 }
 
-# writes_roles - writes filter, a peer of gauged and an owner, and bridge, a peer of gauged and of alarmd. There is no
-# alarmd: a copy of gauged's symbols stands for it
+# writes_roles - writes two modules: filter (an owner, and a peer of gauged) and bridge (a peer of gauged and alarmd).
+# There is no alarmd: a copy of gauged's symbols stands for it
 writes_roles() {
 	local to=$dir/drivers/roles pair
 	mkdir "$to" "$dir/drivers/alarm" && cp "$PROJECT"/shared/pair/{demo_*.rs,d2d_pair-1.0.h} "$to/" || return
@@ -171,7 +171,7 @@ no_symbols() {
 	! grep -vE '^make|There is no /usr/local/share/beyond-irps/symvers/.*: build Beyond IRPs for this kernel' "$dir/output"
 }
 
-# with_dkms CMD... - runs CMD with dkms in PATH, and $dir/machine over the folders of dkms
+# with_dkms CMD... - runs CMD with dkms in PATH, and with folders of $dir/machine mounted over those that dkms uses
 with_dkms() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	"$LAB/enter.sh" sh -ec 'mkdir -p /usr/lib/modules

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# The lab must refuse a wrong argument, or a host that lacks something: with one line, at once, and with no process left
-# that keeps the caller's pipe open.
+# If an argument is wrong, or the host lacks something, the lab must print one line and end at once. No process may
+# keep the caller's pipe open.
 . "$(dirname "$0")/../lib/lab.sh"
 
 unset ARCH KERNEL
@@ -43,7 +43,7 @@ case_of() {
 	echo "$1:$(sed -n "s/^	*verdict \"\($2\)\"$/\1/p" "selftests/$1" | head -n 1)"
 }
 
-# no_namespaces KIND CMD... - runs CMD as a plain user, without any namespace of this kind
+# no_namespaces KIND CMD... - runs CMD as a plain user who can create no namespace of the kind KIND (user, mnt or pid)
 no_namespaces() {
 	printf '%s:100000:65536\n' "$(id -un 1000 2>/dev/null || echo 1000)" >"$dir/ranges"
 	unshare --user --map-user=1000 --map-group=1000 --keep-caps --mount sh -ec '
@@ -112,7 +112,7 @@ fresh_host() {
 		shift; exec "$@"' sh "$@"
 }
 
-# in_container CMD... - runs CMD as in a container, in which the superuser may not mount
+# in_container CMD... - runs CMD as the superuser of a container, who may not mount
 in_container() {
 	fresh_host 8g setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin "$@"
 }
@@ -127,7 +127,7 @@ expect "a plain user without user namespaces is refused before anything is fetch
 	fails_with "plain user cannot create a user namespace .*max_user_namespaces=0.*: run this as root" \
 	env XDG_CACHE_HOME="$dir/fresh" PATH="$dir/host" bash -c "no_namespaces user qemu/root/root.sh"
 
-# proxy VARIABLE=VALUE... - prints the proxies in a root if the host has these variables
+# proxy VARIABLE=VALUE... - prints the proxy variables that a root gets from a host with these variables
 proxy() {
 	env "$@" qemu/enter.sh sh -c 'env | grep "_proxy="'
 }
@@ -139,7 +139,7 @@ echo 'Acquire::http::Proxy "http://127.0.0.1:9"; Acquire::https::Proxy "http://1
 expect "apt's proxy for http reaches a root" lists http_proxy=http://127.0.0.1:9 proxy APT_CONFIG="$dir/apt.conf"
 expect "apt's proxy for https reaches a root" lists https_proxy=http://127.0.0.1:8 proxy APT_CONFIG="$dir/apt.conf"
 
-# fetching - runs make run for a kernel that the lab has to look for. Leaves out progress and waiting
+# fetching - runs make run for a kernel that the lab must look for. Hides messages about progress and locks
 fetching() {
 	make run KVER=1.2.3+deb13-amd64 2>&1 |
 		grep -vE '^kernel-stock: (look for .*( about .*|: [0-9]+ s)|another run holds .*, waiting for it)$'
@@ -153,8 +153,8 @@ expect "make run with a proxy that does not answer names the proxy without its p
 	fails_with "^[^@]*: failed: no network, or the proxy 127.0.0.1:9 does not answer, [^@]*$" \
 	env no_proxy= http_proxy=http://user:p@ss@127.0.0.1:9/ bash -c fetching
 
-# resolving KVER LINE... - prints the kernel that resolve.sh chooses for KVER. The kernel's headers package is a fake:
-# its kernel configuration has the given lines
+# resolving KVER LINE... - prints the kernel that resolve.sh chooses for KVER. resolve.sh gets a fake headers package,
+# in which the kernel's configuration consists of these lines
 resolving() {
 	local config=$dir/headers/usr/src/linux-headers-$1/.config
 	mkdir -p "${config%/*}" "$dir/bin"
@@ -166,7 +166,7 @@ resolving() {
 }
 export -f resolving
 
-# newest PACKAGE - prints the release of the newest kernel whose release matches PACKAGE
+# newest REGEX - prints the release of the newest kernel whose release matches REGEX
 newest() {
 	qemu/enter.sh apt-cache pkgnames linux-headers- | sed -nE "s/^linux-headers-($1)\$/\1/p" | sort -V | tail -n 1
 }
@@ -174,7 +174,7 @@ rust=(CONFIG_RUST=y "CONFIG_RUSTC_VERSION_TEXT=\"$(qemu/enter.sh rustc --version
 expect "an unknown KVER is refused, and the line lists the kernels of the archive" \
 	fails_with "^reason: the archive has no amd64 kernel nosuch; it has: .*[0-9][+]deb[0-9]+-amd64" bash -c "resolving nosuch"
 
-# unstable KVER - runs make run for a kernel that unstable lacks. Its root must not stay in the cache
+# unstable KVER - runs make run for a kernel that unstable lacks. The cache must not keep a toolchain root for it
 unstable() {
 	local rc before
 	before=$(echo "$CACHE"/root-sid-*)
@@ -221,7 +221,7 @@ entries() {
 		entry true >>"$dir/entries" && [ "$(cat "$dir/entries")" = $'made\nmade' ] && [ -d "$dir/beyond-irps/entry" ]
 }
 
-# leaves_no_entry CMD - CMD ends the making of an entry early; nothing of it may be left
+# leaves_no_entry CMD - CMD ends the making of an entry early; nothing of the entry may be left
 leaves_no_entry() {
 	rm -rf "$dir/beyond-irps/entry"
 	! entry "$1" || { echo "the command succeeded" && return 1; }
@@ -251,7 +251,7 @@ expect "a build that fails because of the project's own code gets no hint" fails
 expect "a build that fails because of a full disk gets no hint" fails_with "no modules for refused$" \
 	bash -c "failing_build 'error: could not write output: No space left on device'"
 
-# begins CMD... - starts CMD as $first, and waits until its build has begun. The build waits for a line from $dir/go
+# begins CMD... - starts CMD, process $first. Returns when its build has begun. This build waits for a line in $dir/go
 begins() {
 	printf 'modules:\n\t@echo begins >>%s; read line <%s; echo ends >>%s\n' "$dir"/{events,go,events} >"$dir/kernel/tree/Makefile"
 	: >"$dir/events"
@@ -263,7 +263,7 @@ begins() {
 	done
 }
 
-# waits CMD... - starts CMD as $second, which must wait for the build of $first; then ends this build
+# waits CMD... - starts CMD, process $second, which must wait for the build of $first. Then lets that build end
 waits() {
 	timeout "$limit" "$@" >"$dir/second" 2>&1 &
 	second=$!
@@ -319,7 +319,7 @@ D2D_KERNEL=$kernel
 export D2D_KERNEL
 { qemu/build.sh && qemu/root/tools.sh; } >/dev/null 2>&1
 
-# running PARAMETERS - runs make run. Leaves out progress and waiting
+# running PARAMETERS - runs make run. Hides messages about progress and locks
 running() {
 	make run "$1" 2>&1 | grep -vE '^  [A-Z]|^build: another run holds '
 	return "${PIPESTATUS[0]}"

@@ -45,7 +45,8 @@ fails_with() {
 	grep -qF -e "$1" "$dir/output"
 }
 
-# other_rustc VERSION - lets dpkg install the package where dpkg's list has this version of rustc; returns dpkg's status
+# other_rustc VERSION - installs the package with a copy of dpkg's database in which rustc has VERSION; returns dpkg's
+# status
 other_rustc() {
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r /var/lib/dpkg /tmp/dpkg
@@ -69,7 +70,7 @@ has_vermagic() {
 
 dkms_installs() {
 	dkms_sources "$dir"
-	# On a real machine, the kernel's own modules have these tables.
+	# On a real machine, the package with the kernel's own modules has these two files.
 	# shellcheck disable=SC2016 # expanded by the inner shell
 	on_machine sh -ec 'cp -r "$1/beyond-irps-$2" /usr/src/; touch "/lib/modules/$3/modules.order" "/lib/modules/$3/modules.builtin"
 		dkms install "beyond-irps/$2" -k "$3" || { cat /var/lib/dkms/*/*/build/make.log; exit 1; }' \
@@ -93,7 +94,7 @@ boots() {
 	return 1
 }
 
-# files - lists the copy's files, except the records of dpkg, apt and dkms
+# files - lists the files of $user_root, except the records of tools such as dpkg and depmod
 files() {
 	(cd "$user_root" && find . ! -path './var/*' ! -path "./usr/lib/modules/$KVER/modules.*" ! -path './etc/ld.so.cache' | sort)
 }
@@ -110,7 +111,7 @@ cp "$D2D_KERNEL/tree/samples/rust/rust_minimal.rs" "$dir/sample/"
 printf '\npub fn warn(cond: bool) -> bool {\n\tkernel::warn_on!(cond)\n}\n' >>"$dir/sample/rust_minimal.rs"
 echo 'obj-m := rust_minimal.o' >"$dir/sample/Kbuild"
 chmod -R a+rwX "$dir"
-# The first run makes the mount points of the project and the cache, which belong on the list.
+# This command makes the mount points of the project and the cache, which must be in the list.
 on_machine true
 files >"$dir/before"
 
