@@ -31,14 +31,14 @@ hold() {
 	flock "$fd"
 }
 
-# hold_build - holds the lock of this project's builds. The Makefile and install/lib.sh hold it, too
+# hold_build - takes the lock of this project's builds. The Makefile and install/lib.sh take the same lock
 hold_build() {
 	hold "$PROJECT"
 }
 
-# cached ENTRY LOCK CMD... - makes ENTRY of the cache, unless it exists: CMD makes it at a temporary path, its last
-# argument. Never test the status of cached: bash then ignores set -e in it. Set no trap for EXIT before: cached
-# replaces the trap, and removes it.
+# cached ENTRY LOCK CMD... - makes ENTRY of the cache, unless it exists. CMD gets a temporary path as its last argument,
+# and makes the entry there. Never test the status of cached: bash then ignores set -e in it. A script that calls cached
+# must not yet have a trap for EXIT: cached removes it.
 cached() {
 	local entry=$1 lock=$2
 	shift 2

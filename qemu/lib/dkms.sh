@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Copies the sources for dkms, for tests.
+# For tests that install the modules with dkms.
 
-# dkms_sources DIR - copies the sources, with uncommitted changes, to DIR, by the command of docs/install.md
+# dkms_sources DIR - copies the project with its uncommitted changes to DIR, by the `git archive` of docs/install.md
 dkms_sources() {
 	local command commit
 	command=$(sed -n '/^## With dkms$/,/^## /s/^    \(git archive .*\)/\1/p' "$PROJECT/docs/install.md")

@@ -55,7 +55,7 @@ only_x86_64() {
 }
 
 # $suite is the Debian suite of the toolchain root; $compiler builds the suite's kernels. "+deb13" in KVER is Debian 13,
-# trixie. Later kernels are in unstable (sid).
+# trixie. Kernels with a higher number are in unstable (sid).
 suite=trixie compiler=gcc-14
 case ${KVER-} in
 *+deb13[.-]*) ;;
@@ -63,7 +63,7 @@ case ${KVER-} in
 esac
 
 # kernel_dir NAME - prints the directory of a kernel (kernel/kernel-stock.sh). Prepares a kernel that the cache lacks.
-# If a calling script has set D2D_KERNEL, prints its value.
+# If a calling script has set D2D_KERNEL, prints $D2D_KERNEL.
 kernel_dir() {
 	local name=$1
 	known_kernel "$name"
@@ -82,8 +82,8 @@ kernel_dir() {
 	esac
 }
 
-# ci_share N - filters lines. If CI is set, passes only every Nth line, because CI has little time. N commits in a row
-# together pass all lines.
+# ci_share N - filters lines. If CI is set, passes only every Nth line, because CI has little time. The next commit passes
+# the lines that follow these, so N commits in a row pass all lines.
 ci_share() {
 	local commits
 	[ -n "${CI-}" ] || exec cat
@@ -91,12 +91,12 @@ ci_share() {
 	awk -v "n=$commits" -v "share=$1" 'NR % share == n % share'
 }
 
-# ticker WHAT ABOUT - prints the time of the step WHAT until step() closes the pipe or is killed
+# ticker WHAT ABOUT - prints how long the step WHAT has run, until step() closes the pipe or is killed
 ticker() {
 	local what=$1 about=$2 start=$SECONDS every=15 rc
 	[ ! -t 2 ] || every=1
 	while :; do
-		# If the time has passed, the status of read is over 128.
+		# After the timeout, the status of read is over 128.
 		rc=0
 		read -rt "$every" || rc=$?
 		[ "$rc" -gt 128 ] || return 0
@@ -120,7 +120,8 @@ export_proxies() {
 	done
 }
 
-# reason LOG - prints why a command has failed: its line "reason: ...", or a missing network. Fails if LOG has neither
+# reason LOG - prints why a command has failed: the line "reason: ..." of LOG, or a missing network. Fails if LOG has
+# neither
 reason() {
 	local proxy
 	if grep -m 1 '^reason: ' "$1"; then

@@ -3,8 +3,8 @@
 # Runs the parts of a test run, and sums up their counts. A part is a command that reports in KTAP and ends with the
 # line "N passed, N failed, N skipped".
 #
-# part_now runs a part and shows its output; call total last. part only declares a part. run_parts then runs the parts,
-# two at a time, and shows the results, and the output of failed tests.
+# part_now runs a part at once and shows its output. After the last part_now, call total. part only declares a part.
+# run_parts runs the declared parts, two at a time, and shows the results, and the output of failed tests.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 
@@ -16,7 +16,7 @@ part_names=()
 declare -A part_command=()
 
 # add_counts PART LOG STATUS - adds the counts of LOG to the sums, and sets $counts to the line of counts. A part that
-# fails without a failed test, or tests nothing, counts as a failure.
+# fails without a failed test, or tests nothing, counts as one failed test.
 add_counts() {
 	local part=$1 log=$2 status=$3 p f s
 	counts=$(grep -xE "$counts_shape" "$log" | tail -n 1) || counts='0 passed, 0 failed, 0 skipped'
@@ -32,7 +32,7 @@ add_counts() {
 	[ "$f" -eq 0 ] || note_failures "$part" "$log"
 }
 
-# note_failures PART LOG - adds the failed tests of LOG to $failures, preferably from the list that total writes
+# note_failures PART LOG - adds the failed tests of LOG to $failures. If the part calls total itself, uses total's list
 note_failures() {
 	local name names
 	names=$(sed -n 's/^# failed: //p' "$2")
@@ -42,8 +42,8 @@ note_failures() {
 	done <<<"$names"
 }
 
-# failed_names LOG - prints each failed test and its reason: the last diagnostic line with "FAIL: " or "not ok ", or the
-# first diagnostic line
+# failed_names LOG - prints each failed test and its reason: the last diagnostic line with "FAIL: " or "not ok ". If
+# there is none, the reason is the first diagnostic line
 failed_names() {
 	awk '/^ok / { why = ""; next }
 		/^not ok / || /^FAIL: / {
@@ -82,7 +82,7 @@ part() {
 	part_command[$name]=$(printf '%q ' "$@")
 }
 
-# run_parts - keeps the output of each part in build/SCRIPT/NAME.log
+# run_parts - runs the declared parts. Keeps the output of the part NAME in build/SCRIPT/NAME.log
 run_parts() {
 	local left=("${part_names[@]}")
 	part_logs=$PROJECT/build/$(basename "$0" .sh)
@@ -106,7 +106,7 @@ run_part() {
 	return "$status"
 }
 
-# part_progress NAME - passes only results of tests, and messages of step (lab.sh): a part may have to build a kernel
+# part_progress NAME - passes only results of tests, and messages of step (lab.sh), because a part may build a kernel
 part_progress() {
 	local result="s/^((not )?ok [0-9]+ )(selftests: d2d: )?(.*)/$1: \\1\\4/p"
 	local step_message='s/^[a-z-]+: .*([,:] about | [0-9]+ s$|failed).*/&/p'
