@@ -28,7 +28,7 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
-# lints - compiles everything with clippy, and writes the documentation, without a warning
+# lints - compiles everything with clippy, and writes the documentation. Fails if a tool prints a warning
 lints() {
 	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
 		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" modules 2>&1 | tee "$out/lints" || return 1
@@ -69,7 +69,7 @@ checkpatch() {
 	(cd /tmp && "$tree/scripts/checkpatch.pl" --no-tree --strict --terse --no-summary "${options[@]}" -f "$OLDPWD/$1")
 }
 
-# kernel_doc HEADER - runs kernel-doc; each function of the library in the header must have a comment for it
+# kernel_doc HEADER - runs kernel-doc. Each function d2d_... of the header must have a kernel-doc comment
 kernel_doc() {
 	local function rc=0
 	"$tree/scripts/kernel-doc" -none -Wall -Werror "$1" || rc=1
@@ -90,8 +90,8 @@ host_program() {
 	done < <("$out/tests" --list | sed -n 's/: test$//p')
 }
 
-# raw_locks PATH... - fails if a file uses a raw lock or a timer mode ..._HARD. Under either, code must not call the
-# library. Lockdep reports such a call only with CONFIG_PROVE_RAW_LOCK_NESTING
+# raw_locks PATH... - fails if a file uses a raw lock or a timer mode ..._HARD. Code under such a lock or in such a
+# timer must not call the library. Lockdep reports these calls only with CONFIG_PROVE_RAW_LOCK_NESTING
 raw_locks() {
 	! grep -rniE --include='*.[ch]' --include='*.rs' 'HRTIMER_MODE_[A-Z_]*_HARD|raw_spin_?lock' "$@"
 }
@@ -127,7 +127,7 @@ kernels() {
 	return "$rc"
 }
 
-# test_modules - selftests/README.md and the makefiles must have the same test modules, for a kernel with all options
+# test_modules - selftests/README.md must list the test modules that the makefiles build with all options, and no others
 test_modules() {
 	local listed=$out/listed built=$out/built difference
 	sed -nE 's/^\| `([a-z0-9_]+)` \|.*/\1/p' selftests/README.md | sort >"$listed"

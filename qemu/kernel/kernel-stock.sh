@@ -11,7 +11,7 @@
 #               In the directories of other kernels (kernel-built.sh), also:
 #                 EXPECT  the fields of the result line (guest/init) that differ from those of the stock kernel
 #                 APPEND  arguments for the kernel's command line
-#                 SIGN    the hash with which modules are signed, by key.pem and key.der in the directory
+#                 SIGN    the hash algorithm for signing modules with key.pem and key.der of the directory
 # Usage: kernel-stock.sh [--resolved]
 # With --resolved, prints the directory of resolve.sh instead.
 # Environment: KVER, the kernel's release. Without it, the script chooses the newest kernel of the archive that can be

@@ -4,8 +4,8 @@
 # to fetch, and leaves the headers package in OUT. The archive must have the kernel's headers and source in the same
 # version, and the rustc with which the kernel was built.
 #
-# The script runs inside the toolchain root, and before that on the host (root/archive.sh), so that a wrong KVER fails
-# within seconds.
+# The script runs inside the toolchain root. Before this root is made, root/archive.sh runs the script on the host, so
+# that a wrong KVER fails within seconds.
 # Usage: resolve.sh ARCH OUT [KVER]
 # ARCH is Debian's name of the architecture: amd64 or arm64.
 set -euo pipefail

@@ -25,7 +25,7 @@ watch() {
 		make -s -j"$(nproc)" -C "$tree" "${KMAKE[@]}" "$@" modules
 }
 
-# rust_minimal is built with the default flags, and rust_print has a tracepoint.
+# Build modules that may open different files: rust_minimal has the default flags, rust_print a tracepoint.
 mkdir out
 watch M="$project" MO="$PWD/out" D2D_ONLY="module_a module_b"
 cp -r "$tree/samples/rust" samples
@@ -51,16 +51,16 @@ common=$(realpath "headers/usr/lib/modules/$KVER/source")
 	if [ "$path" = "$file" ] || [ ! -f "$file" ] || [ -e "$build/$path" ] || [ -e "$common/$path" ]; then
 		continue
 	fi
-	# The makefiles of Debian's packages look for such a file in another folder.
+	# If the packages have the file in another folder, their makefiles look for it there.
 	moved=$(find headers -name "${path##*/}" -exec cmp -s {} "$file" \; -print -quit)
 	[ -z "$moved" ] || continue
-	# Links of the headers package lead to folders of other packages.
+	# $path may lead through a link of the headers package to a folder of another package.
 	to=$(realpath -m "$build/$path")
 	install -D -p -m "$(stat -c %a "$file")" "$file" "package/${to#"$PWD/headers/"}"
 done
 
 mkdir -p package/DEBIAN "package/usr/share/doc/$name"
-# rustc can read only the metadata of the same release. A new revision of Debian's package rustc is the same release.
+# rustc can read only metadata of its own release. A new revision of Debian's package does not change the release.
 release=$(sed -E 's/^rustc ([0-9.]+).*/\1/' <<<"$RUSTC")
 # The packages of two flavours conflict: each puts its target.json into the shared folder scripts/.
 flavours=linux-rust-${common##*/linux-headers-}

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Adds the suite's backports to apt's sources, and chooses the kernel (kernel/resolve.sh). This is mmdebstrap's set-up
-# hook, so that an unusable kernel is refused before mmdebstrap fetches packages.
+# Adds the suite's backports to apt's sources, and chooses the kernel (kernel/resolve.sh). mmdebstrap calls this set-up
+# hook before it fetches packages, so an unusable kernel is refused at once.
 # Usage: archive.sh ROOT SUITE OUT ARCH [KVER]
-# ROOT has only apt's configuration yet. resolve.sh explains the other arguments.
+# ROOT has only apt's configuration yet. resolve.sh explains OUT, ARCH and KVER.
 set -euo pipefail
 
 root=$1

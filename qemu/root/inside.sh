@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Mounts into a toolchain root what a command needs of the host, and runs the command there. The mounts disappear with
-# the namespaces of enter.sh.
+# Mounts into a toolchain root what a command needs of the host, such as the paths BIND, and runs the command there. The
+# mounts disappear with the namespaces of enter.sh.
 # Usage: inside.sh ROOT WORKDIR BIND... -- CMD...
 set -eu
 
@@ -19,7 +19,7 @@ while [ "$1" != -- ]; do
 	shift
 done
 shift
-# A host behind a proxy may trust the proxy's certificate authority.
+# The host's list of certificates may have that of a proxy.
 for file in /etc/resolv.conf /etc/ssl/certs/ca-certificates.crt; do
 	if [ -e "$file" ] && [ -d "$root${file%/*}" ]; then
 		: >>"$root$file"

@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints a directory of the cache with these Debian packages, unpacked. Also name the libraries that root.sh lacks.
+# Prints a directory of the cache with these Debian packages, unpacked. Fetches no dependencies, so NAME... must
+# include those that root.sh lacks.
 # Usage: packages.sh NAME...
 . "$(dirname "$0")/../lib/lab.sh"
 

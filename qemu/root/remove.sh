@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Removes files and directories of the cache. For a plain user, some of them belong to other users.
+# Removes files and directories of the cache. In a plain user's cache, some belong to the user's ids of /etc/subuid.
 # Usage: remove.sh PATH...
 . "$(dirname "$0")/../lib/lab.sh"
 

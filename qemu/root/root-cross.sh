@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Prints the directory of the toolchain root for ARCH, an architecture other than the host's. The root is a copy of the
-# first root, with a cross compiler, QEMU and the guest's programs. The copy consists of hard links. This is safe: dpkg
-# replaces a file, and never writes to it.
+# first root, with a cross compiler, QEMU and the guest's programs. Outside of /etc and /var, the copy consists of hard
+# links. This is safe: dpkg replaces a file there, and never writes to it.
 # Usage: root-cross.sh ROOT
 . "$(dirname "$0")/../lib/lab.sh"
 

@@ -32,8 +32,8 @@ make_root() {
 	resolved=$CACHE/resolved-$(basename "$root")-${kver:-newest}
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
-	# The mount namespace removes the mounts of an interrupted run. If mmdebstrap created the user namespace of a
-	# plain user, files could belong to users that the namespaces of enter.sh lack.
+	# The mount namespace of unshare.sh removes the mounts of an interrupted run. unshare.sh gives a plain user the
+	# user namespace that enter.sh uses. In one that mmdebstrap creates, files could belong to other users.
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \
@@ -42,8 +42,8 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# kernel-stock.sh looks for this choice under the name of the root for ARCH. The root for another ARCH does not
-	# exist yet, so kernel-stock.sh chooses again.
+	# kernel-stock.sh looks for the choice under the name of the root that this script prints. For another ARCH,
+	# this is the root of root-cross.sh, so kernel-stock.sh chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else

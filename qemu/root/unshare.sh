@@ -8,8 +8,8 @@ export_proxies
 
 user=()
 if [ "$(id -u)" -ne 0 ]; then
-	# Fail here if the kernel refuses the namespaces. Otherwise unshare's helper for --map-auto sleeps for ever, and
-	# keeps the caller's pipe open.
+	# Fail here if the kernel refuses the namespaces: a helper of unshare --map-auto would sleep for ever, and keep
+	# the caller's pipe open.
 	unshare --user --mount --pid --fork true
 	user=(--user --map-root-user --map-auto)
 fi

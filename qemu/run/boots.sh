@@ -23,7 +23,7 @@
 # Environment:
 #   ARCH        arm64: boot machines of arm64, with the kernel "stock" only
 #   KERNEL      boot only the lines of this kernel; see also kernel_dir (lib/lab.sh)
-#   D2D_IMAGES  a directory with the output of run/image.sh in KERNEL/, for each kernel of the table
+#   D2D_IMAGES  do not build, but boot the images that run/image.sh has written to D2D_IMAGES/KERNEL/
 . "$(dirname "$0")/../lib/lab.sh"
 . "$(dirname "$0")/../lib/ktap.sh"
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-# Lists the cases of kselftests for `make test CASE=`: PROGRAM:NAME, or PROGRAM if it names no case. A NAME is the
-# argument of `verdict`, of a function verdict_..., or of sweep. "*" stands for each variable ($x).
+# Lists the cases of kselftests for `make test CASE=`: PROGRAM:NAME, or PROGRAM for a program without a named case. NAME
+# is the argument of `verdict`, of a function verdict_..., or of `sweep`. "*" stands for each variable ($x).
 # Usage: awk -f cases.awk PROGRAM...
 
 function end_program() {
@@ -19,7 +19,7 @@ FNR == 1 {
 	name = substr($0, index($0, "\"") + 1)
 	if (/sweep/)
 		sub(/".*/, "\"", name)
-	# The lines that call this helper have the names.
+	# This line is in a function whose argument is the name. The calls of the function have the names.
 	if (name == "$1\"" || name == "$what\"")
 		next
 	if (name == "$name\"")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Corrects the kernel's gdb scripts for kernels that clang has compiled, once gdb is connected (qemu/gdb.sh).
+# Corrects the kernel's gdb scripts for kernels that clang has compiled. qemu/gdb.sh sources it once gdb is connected.
 
 import gdb
 import linux.symbols
@@ -29,7 +29,7 @@ class LoadModuleBreakpoint(gdb.Breakpoint):
 
 linux.symbols.LoadModuleBreakpoint = LoadModuleBreakpoint
 
-# Before the first instruction, memory has no kernel yet.
+# Before the machine's first instruction, memory has no kernel yet.
 if gdb.parse_and_eval("$pc") == 0xFFF0:
     gdb.execute("thbreak start_kernel")
     gdb.execute("continue")

@@ -12,7 +12,7 @@ for params in "${A_PARAMS-}" "${B_PARAMS-}"; do
 	[[ $params =~ ^[A-Za-z0-9_=.,\ -]*$ ]] || die "'$params' is no list of module parameters (name=value)"
 done
 
-# known_parameters MODULE LIST - dies if the module lacks a parameter; the kernel only warns
+# known_parameters MODULE LIST - dies if the module lacks a parameter of LIST; the kernel would only warn
 known_parameters() {
 	local names word
 	[ -n "$2" ] || return 0

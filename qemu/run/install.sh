@@ -3,7 +3,7 @@
 # Copies the modules from OUT to DIR/lib/d2d, stripped, and signed if the kernel demands this. With "selftests", also
 # installs the kselftests in DIR/kselftest. Runs inside the toolchain root.
 # Usage: install.sh KERNEL OUT DIR [selftests]
-# KERNEL is the kernel's directory; DIR becomes the root of the guest's file system.
+# KERNEL is the kernel's directory, OUT a build directory. DIR becomes the root of the guest's file system.
 set -euo pipefail
 
 tree=$1/tree

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Builds a pair from outside of this tree with the library of this tree. Copies what the guest needs to DIR/lib/d2d.
-# Call build.sh for the same kernel before.
+# Before this script, call build.sh for the same kernel.
 # Usage: pair.sh DIR
 # Environment: D2D_KERNEL, D2D_ROOT; PAIR, the folder of the pair
 . "$(dirname "$0")/../lib/lab.sh"
@@ -13,7 +13,8 @@ for file in Kbuild test.sh; do
 done
 hold_build
 
-# The layout of make install-dev, with the symbols of module_a only. Links keep make from compiling the library again.
+# The layout of make install-dev, with the symbols of module_a only. If copies replaced the links, make would compile
+# the library again.
 mkdir -p "$built/dev/symvers"
 ln -sfn "$PROJECT"/install/{c,rust}.mk "$PROJECT/shared" "$built/dev/"
 awk '$3 == "module_a"' "$built/Module.symvers" >"$built/dev/symvers/$KVER"
