@@ -188,8 +188,8 @@ static const struct function {
 #define BEFORE	"before the calls"
 #define AFTER	"after the calls"
 
-static u32 refusals;
-static u32 wrong;
+static u32 refusals;	/* lines that the owner must have printed */
+static u32 wrong;	/* failed checks */
 
 static void expect(bool right, const char *what, const char *kind)
 {

@@ -235,7 +235,7 @@ fn sweep(mut call: Call) -> Result<String, String> {
         }
         if left > 0 {
             return Ok(format!(
-                "{} allocations: {refused} refused, {tolerated} done without",
+                "{} allocations: the call fails without {refused} of them, succeeds without {tolerated}",
                 n - 1
             ));
         }
