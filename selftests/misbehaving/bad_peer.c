@@ -43,8 +43,7 @@ static DEFINE_MUTEX(mutex);
 
 /*
  * With fault=detach-under-lock, misbehave() calls d2d_detach() under the mutex. d2d_detach() waits
- * until no thread is inside peer_ping(), which waits for the mutex. Lockdep must report this
- * possible deadlock.
+ * until no thread is inside peer_ping(), which waits for the mutex. Lockdep must report this.
  *
  * peer_ping() may sleep, because module_a calls it only inside d2d_attach(), after the handshake.
  * The other operations must not sleep.

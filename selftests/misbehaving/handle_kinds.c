@@ -14,7 +14,7 @@
 #include "d2d_request.h"
 #include "d2d_table.h"
 
-/* SENT is the handle that a request's sender has, HELD the handle that its holder has. */
+/* A request's sender has the handle SENT, its holder the handle HELD. */
 enum kind { NOTHING, DRIVER, TARGET, EVENT, SENT, HELD, ITEM, KINDS };
 
 static const char * const kinds[] = {
@@ -269,7 +269,7 @@ static int make_all(void)
 	return 0;
 }
 
-/* The refused calls must not have changed the objects that the handles name. */
+/* The objects that the handles name must be unchanged. */
 static void check_all(void)
 {
 	struct d2d_result result = {};

@@ -5,12 +5,10 @@
  * numbers and handles. pointers.awk generates the table of functions from the headers.
  *
  * A function may accept NULL and misaligned addresses. With the other bad addresses (must_fail), a
- * function that returns an int must fail, unless one of its numbers is 0: this number may be the
- * length of the memory at the pointer. At least one combination must fail with -EFAULT: this shows
- * that the function uses the pointer.
+ * function that returns an int must fail, unless one of its numbers is 0, which may be the length
+ * of the memory. It must fail with -EFAULT at least once: this shows that it uses the pointer.
  *
- * After the calls of each function, requests and events must work, and no refused call may have had
- * an effect.
+ * After each function, requests and events must work, and no refused call may have had an effect.
  */
 #include <linux/init.h>
 #include <linux/mm.h>

@@ -150,8 +150,8 @@ impl Drop for Resources {
     }
 }
 
-/// The routine of a job owns this value. The library drops the routine after it has closed the driver's jobs. From
-/// then on, the library must refuse to start jobs and to make jobs.
+/// The routine of a job owns this value. The library drops the routine after it has closed the driver's jobs, and
+/// must then refuse to start or make jobs.
 struct Captured(DriverRef<Hostile>);
 
 impl Drop for Captured {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 // A peer of module_a in whose crate some names have other meanings. The library's macros must not use these names.
-// This file redefines names of Rust's prelude. rebinds_core.rs and rebinds_kernel.rs, which include it, redefine names
-// of crates.
+// This file redefines names of the prelude. rebinds_core.rs and rebinds_kernel.rs include it, and redefine crates.
 
 use d2d::{
     driver::{

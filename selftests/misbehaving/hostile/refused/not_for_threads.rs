@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Must not compile: a driver whose types are not `Send` or not `Sync`. This crate has traits `Send` and `Sync` of its
-//! own, which all types implement. The library's macros must not use these traits.
+//! Must not compile: a driver whose types are not `Send` or not `Sync`. The library's macros must not use this
+//! crate's own traits `Send` and `Sync`, which all types implement.
 // error: [E0277]: `Cell<u32>` cannot be shared between threads safely
 // error: [E0277]: `*mut ()` cannot be sent between threads safely
 // error: [E0277]: `*mut ()` cannot be shared between threads safely
