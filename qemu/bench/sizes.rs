@@ -18,8 +18,9 @@ const PAIRS: [(&str, [&str; 2]); 3] = [
 ];
 
 const SIZES: &str = "\
-Bytes, after stripping debugging symbols, as modules are installed. `data` includes zeroed data; a file has relocations
-and symbols besides text and data. Both peers contain measuring code, and `bench_peer` also the loops of floor and alternatives.
+Bytes, after stripping debugging symbols, as modules are installed. `data` includes zeroed data. Besides text and
+data, a file has relocations and symbols. `bench_peer` and `twin_peer` have code that measures, and `bench_peer` also
+has the loops of floor and alternatives.
 
 ";
 

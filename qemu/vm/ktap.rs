@@ -188,7 +188,7 @@ impl Parser {
         }
     }
 
-    /// Counts the result of a test, unless its nested results, `inner`, count instead.
+    /// Counts the result of a test, unless its nested results (`inner`) are counted instead.
     fn count(&mut self, ok: bool, skip: bool, name: &str, inner: Option<Level>) {
         let counted = self.counted();
         let tally = &mut self.report.tally;
