@@ -85,7 +85,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	{
 		if [ -n "${D2D_LIST-}" ]; then
 			# runs_case() lists and skips each case that begins with `fresh`: this one does not.
-			[ "${3-}" = SKIP ] || echo "not alone: $2"
+			[ "${3-}" = SKIP ] || echo "no fresh: $2"
 			return
 		fi
 		runs_case "$2" || return 0

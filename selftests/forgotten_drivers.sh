@@ -37,7 +37,7 @@ names()
 expelled()
 {
 	[ "$(names module-gone)" = "forgetful forgetful_too" ] && [ "$(trace | grep -c 'step=unregister name=forgetful')" = 2 ] &&
-		! dmesg | grep "was called after the module was unloaded"
+		! dmesg | grep "was called after the module had ended"
 }
 
 another_works()

@@ -38,9 +38,9 @@ run_alone() {
 		D2D_LIST=1 timeout -s KILL 120 "./$program" >/tmp/list 2>&1
 		sed 's/^/#   /' /tmp/list >/tmp/alone
 		grep -q '^case: ' /tmp/list || report "not ok" "$program: lists no case"
-		grep '^not alone: ' /tmp/list >/tmp/dependent
+		grep '^no fresh: ' /tmp/list >/tmp/dependent
 		while IFS= read -r line; do
-			report "not ok" "$program: ${line#not alone: }: the case does not begin with 'fresh'"
+			report "not ok" "$program: ${line#no fresh: }: the case does not begin with 'fresh'"
 		done </tmp/dependent
 		sed -n 's/^case: //p' /tmp/list >/tmp/cases
 		while IFS= read -r name <&3; do

@@ -57,7 +57,7 @@ MODULE_PARM_DESC(at, "When the kernel unloads the module: after its init or afte
 static d2d_handle self;
 static d2d_handle second;
 /* While this is set, the owner must call no routine. */
-static bool unloaded;
+static bool has_ended;
 
 static bool forgets_is(const char *what)
 {
@@ -66,8 +66,8 @@ static bool forgets_is(const char *what)
 
 static void check(const char *routine)
 {
-	if (READ_ONCE(unloaded))
-		pr_err("%s was called after the module was unloaded\n", routine);
+	if (READ_ONCE(has_ended))
+		pr_err("%s was called after the module had ended\n", routine);
 }
 
 static int fill_in(struct d2d_endpoint *peer);
@@ -226,7 +226,7 @@ static int __init forgetful_init(void)
 	}
 	if (!strcmp(at, "exit"))
 		return 0;
-	WRITE_ONCE(unloaded, true);
+	WRITE_ONCE(has_ended, true);
 	return -ENOTRECOVERABLE;
 }
 module_init(forgetful_init);
@@ -235,7 +235,7 @@ static void __exit forgetful_exit(void)
 {
 	if (forgets_is("nothing"))
 		unregister_both();
-	WRITE_ONCE(unloaded, true);
+	WRITE_ONCE(has_ended, true);
 	/* The owner must refuse a driver of a module that is being unloaded. */
 	if (forgets_is("registered")) {
 		strscpy(driver.name, "forgetful_anew");

@@ -110,7 +110,7 @@ const COMPLETE: u32 = _IO(KIND, 3);
 /// Starts a timer, which completes the oldest pending call with 7 in hard interrupt.
 const COMPLETE_LATER: u32 = _IO(KIND, 4);
 /// Drops the pending calls, and returns how many were cancelled.
-const CANCELLED: u32 = _IO(KIND, 5);
+const DROP_ALL: u32 = _IO(KIND, 5);
 const REMOVE: u32 = _IO(KIND, 6);
 /// Fails with the argument as the errno.
 const FAIL: u32 = _IO(KIND, 7);
@@ -260,7 +260,7 @@ impl device::File for Opened {
                 let timer = driver.timer.as_ref().ok_or(ENODEV)?;
                 timer.start(Delta::from_millis(1)).map(|()| 0)
             }
-            CANCELLED => Ok(driver.drop_pended()),
+            DROP_ALL => Ok(driver.drop_pended()),
             REMOVE => driver.device.as_ref().ok_or(ENODEV)?.remove().map(|()| 0),
             FAIL => Err(Error::from_errno(-(argument.value() as i32))),
             RETURN => Ok(argument.value() as u32),

@@ -52,7 +52,7 @@ const PEND: u32 = 0x6401;
 const SUBMIT: u32 = 0x6402;
 const COMPLETE: u32 = 0x6403;
 const COMPLETE_LATER: u32 = 0x6404;
-const CANCELLED: u32 = 0x6405;
+const DROP_ALL: u32 = 0x6405;
 const REMOVE: u32 = 0x6406;
 const FAIL: u32 = 0x6407;
 const RETURN: u32 = 0x6408;
@@ -328,7 +328,7 @@ fn pend(path: &str) -> Outcome {
     let (caller, _) = asleep(&file, |file| ioctl(&file, PEND, 0))?;
     is(
         "abandoning a pending call",
-        ioctl(&file, CANCELLED, 0),
+        ioctl(&file, DROP_ALL, 0),
         Ok(0),
     )?;
     is("an abandoned call", join(caller)?, Err(ECANCELED))?;
@@ -340,7 +340,7 @@ fn pend(path: &str) -> Outcome {
     )?;
     is(
         "a call that must not wait is cancelled",
-        ioctl(&file, CANCELLED, 0),
+        ioctl(&file, DROP_ALL, 0),
         Ok(1),
     )
 }
@@ -374,7 +374,7 @@ fn signals(path: &str) -> Outcome {
     is("a signal that is caught", join(caller)?, Err(EINTR))?;
     is(
         "the call that a signal ends is cancelled",
-        ioctl(&file, CANCELLED, 0),
+        ioctl(&file, DROP_ALL, 0),
         Ok(1),
     )?;
 
@@ -401,7 +401,7 @@ fn signals(path: &str) -> Outcome {
             .kill()
             .and_then(|()| child.wait())
             .map_err(|error| error.to_string())?;
-        is(verb, ioctl(&file, CANCELLED, 0), Ok(1))?;
+        is(verb, ioctl(&file, DROP_ALL, 0), Ok(1))?;
     }
     Ok(())
 }
@@ -469,7 +469,7 @@ fn answers(path: &str) -> Outcome {
     )?;
     is(
         "a call of a file that stays open is not cancelled",
-        ioctl(&file, CANCELLED, 0),
+        ioctl(&file, DROP_ALL, 0),
         Ok(0),
     )?;
     is(
