@@ -78,7 +78,7 @@ measure_kept() {
 		report_memory "$1" "$2" "$before" 1024 && measure_part "$1" keep-nothing
 }
 
-# The host has built the modules without tracepoints (D2D_NO_TRACEPOINTS).
+# The case operations: the modules were built without tracepoints (D2D_NO_TRACEPOINTS).
 if [ "${case-}" = operations ]; then
 	load bench contexts=64 && measure_part bench empty-loop && measure_part bench operations && measure_part bench empty-loop &&
 		unload bench

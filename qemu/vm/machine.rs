@@ -16,7 +16,7 @@ pub enum Ended {
     /// Its process exited with this status, or was killed by a signal (`None`)
     Exit(Option<i32>),
     Timeout(Duration),
-    /// This test has failed, as the caller expected
+    /// d2d-vm killed it, because this test has failed, as the caller expected
     Stopped(String),
 }
 
@@ -41,7 +41,7 @@ pub struct Machine {
     pub nonce: String,
 }
 
-/// Whether KVM can run a guest. A CPU without virtualization may have /dev/kvm, too.
+/// Whether KVM can run a guest. /dev/kvm may exist even if the CPU has no virtualization.
 pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let capable = cpuinfo
@@ -72,7 +72,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 
 fn kill(mut child: Child) {
-    // Fails if the machine has exited.
+    // Killing fails if the machine has exited.
     child.kill().and_then(|()| child.wait()).ok();
 }
 
@@ -184,7 +184,7 @@ impl Machine {
                 if x86 && accel == EMULATED {
                     // An emulated CPU may execute old code after the other CPU has changed it. During boot, a CPU ran
                     // into a breakpoint that the other CPU had removed from a static key (Oops: int3 in
-                    // sched_clock_idle_wakeup_event). guest/init brings the second CPU online after boot.
+                    // sched_clock_idle_wakeup_event). So boot with one CPU. guest/init brings the second one online.
                     line += " maxcpus=1";
                     // On a busy host, an emulated CPU may stop for long. Then its clock differs from other clocks.
                     line += " tsc=nowatchdog";
@@ -235,7 +235,7 @@ impl Machine {
         ExitCode::FAILURE
     }
 
-    /// Runs the machine until it exits, or until `limit` has passed since its boot
+    /// Runs the machine until it exits, the expected test fails, or `limit` has passed since its boot
     pub fn follow(&mut self, limit: Duration) -> Ended {
         let mut child = self.boot();
         let booted = Instant::now();

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 pub struct Stop {
-    /// An extended regular expression for the beginning of "test: NAME"
+    /// An extended regular expression, which must match the beginning of "test: NAME"
     reason: String,
     /// The incomplete line at the end of the KTAP
     rest: Vec<u8>,
