@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Tests that drivers of older and newer versions of the library work together. Loads the owner of each of these trees
-# with the peers of each (selftests/abi.sh):
+# with the peers of every tree (selftests/abi.sh):
 #   old    the recorded commit (shared/owner/recorded.h), unless git lacks it, as in a shallow clone
 #   today  this tree
 #   grown  this tree with one more function in the owner's table (selftests/abi.change)

@@ -120,7 +120,7 @@ writes() {
 	new "${@:2}" && [ -f "$1" ]
 }
 
-# tests_pair TARGET CASES PAIR - in make TARGET, all CASES cases of the pair must pass
+# tests_pair TARGET CASES PAIR - make TARGET must run exactly CASES cases of the pair, and all must pass
 tests_pair() {
 	make --no-print-directory -C "$PROJECT" "$1" PAIR="$3" >"$dir/output" 2>&1 || { cat "$dir/output" && return 1; }
 	[ "$(tail -n 1 "$dir/output")" = "$2 passed, 0 failed, 0 skipped" ]
