@@ -6,7 +6,7 @@
 # The first line of a mutant says what it breaks. Then come two lines:
 #   boot: KERNEL SCENARIO SECONDS REASON    a boot that must fail for REASON (see run/boots.sh)
 #   modules: NAME...                        the modules to build
-# If the test is a compilation, the mutant has one of these lines in place of these two. REASON is a regular expression:
+# A mutant whose test is a compilation has one of the lines below instead of these two. REASON is a regular expression.
 #   accepted: DRIVER REASON                 The compiler refuses DRIVER of selftests/misbehaving/hostile/refused/, but
 #                                           accepts it with the mutant. check/compile-hostile.sh must report the missing
 #                                           error in a line that begins with REASON.

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Makes the Debian package linux-rust-headers-KVER in build/, and prints its path. The package has the files for Rust
-# modules that linux-headers-KVER lacks (docs/install.md).
+# Makes the Debian package linux-rust-headers-KVER in build/, and prints its path. The package has the files
+# that modules in Rust need and that linux-headers-KVER lacks (docs/install.md).
 # Environment: KVER, see kernel_dir (lib/lab.sh)
 . "$(dirname "$0")/lib/lab.sh"
 

@@ -14,8 +14,8 @@
 #                 SIGN    the hash algorithm for signing modules with key.pem and key.der of the directory
 # Usage: kernel-stock.sh [--resolved]
 # With --resolved, prints the directory of resolve.sh instead.
-# Environment: KVER, the kernel's release. Without it, the script chooses the newest kernel of the archive that can be
-# used, and keeps this choice.
+# Environment: KVER, the kernel's release. Without it, the script chooses the newest usable kernel of the archive, and
+# keeps this choice.
 . "$(dirname "$0")/../lib/lab.sh"
 
 want=${KVER-}

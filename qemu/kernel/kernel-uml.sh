@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Prints the directory of User-Mode Linux with SMP in the cache. If the cache lacks this kernel, first builds it from
-# the source of the stock kernel. kernel-stock.sh explains the directory and the environment. Instead of vmlinux, the
-# directory has the program linux.
+# Prints the directory of User-Mode Linux with SMP. If the cache lacks this kernel, first builds it from the source of
+# the stock kernel. kernel-stock.sh explains the directory and the environment. Instead of vmlinux, the directory has
+# the program linux.
 . "$(dirname "$0")/../lib/lab.sh"
 
 stock=$("$LAB/kernel/kernel-stock.sh")

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Chooses a kernel in apt's archive: KVER, or the newest that can be used. Writes OUT/resolved, which names the packages
+# Chooses a kernel in apt's archive: KVER, or the newest usable one. Writes OUT/resolved, which names the packages
 # to fetch, and leaves the headers package in OUT. The archive must have the kernel's headers and source in the same
 # version, and the rustc with which the kernel was built.
 #

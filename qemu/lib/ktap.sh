@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
-# Reports checks in KTAP, and last a line of counts. Set `log`, the path of a file, before the first expect.
+# Reports checks in KTAP, with a line of counts at the end. Set `log` to the path of a file before the first expect.
 
 . "${BASH_SOURCE[0]%/*}/background.sh"
 

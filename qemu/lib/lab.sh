@@ -82,8 +82,8 @@ kernel_dir() {
 	esac
 }
 
-# ci_share N - filters lines. If CI is set, passes only every Nth line, because CI has little time. The next commit passes
-# the lines that follow these, so N commits in a row pass all lines.
+# ci_share N - filters lines. If CI is set, passes only every Nth line, because CI has little time. The next commit
+# passes the lines that follow these, so N commits in a row pass all lines.
 ci_share() {
 	local commits
 	[ -n "${CI-}" ] || exec cat
@@ -108,7 +108,7 @@ ticker() {
 	done
 }
 
-# export_proxies - exports the host's proxies under the only names that mmdebstrap, and apt in a root, read
+# export_proxies - exports the host's proxies under names in lower case: mmdebstrap, and apt in a root, read no others
 export_proxies() {
 	local apt_http='' apt_https='' name upper apt proxy
 	! command -v apt-config >/dev/null ||

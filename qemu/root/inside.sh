@@ -10,7 +10,7 @@ workdir=$2
 shift 2
 
 mount --rbind /dev "$root/dev"
-# A container that hides parts of /proc may not mount a new one.
+# In a container that hides parts of /proc, nobody may mount a new /proc.
 mount -t proc proc "$root/proc" 2>/dev/null || mount --rbind /proc "$root/proc"
 mount -t tmpfs -o mode=1777 tmpfs "$root/tmp"
 while [ "$1" != -- ]; do

@@ -9,11 +9,11 @@
 #   SCENARIO  a mode and perhaps a case
 #               MODE, MODE/CASE      a script of qemu/guest/, which finds CASE in $case
 #               test                 all kselftests
-#               test/PROGRAM         one kselftest
+#               test/PROGRAM,...     these kselftests
 #               test/PROGRAM:TEXT    the first case of PROGRAM whose name contains TEXT, with "?" for each blank
 #               torture/N            the torture for N seconds (uml)
 #               torture/fuzz,N,SEED  only the fuzzer of the torture (uml)
-#   SECONDS   the limit after which the guest counts as hung
+#   SECONDS   the time after which the guest counts as hung
 #   REASON    a regular expression for the beginning of a reason, which d2d-vm prints after "FAIL: ". The reason for
 #             a failed test is "test: NAME". When a test fails for REASON, d2d-vm ends the run at once.
 # The guest finds all modules in /lib/d2d. If a line names a REASON, and qemu/guest/CASE.expected exists, d2d-vm must

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# Corrects the kernel's gdb scripts for kernels that clang has compiled. qemu/gdb.sh sources it once gdb is connected.
+# Corrects the kernel's gdb scripts for kernels that clang has compiled. qemu/gdb.sh sources this file.
 
 import gdb
 import linux.symbols
