@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Checks that the host has what the set-up of a toolchain root needs. Installs missing packages if the superuser of a
-# host with apt-get runs the script; otherwise prints the command.
+# host with apt-get runs the script; otherwise names them.
 . "$(dirname "$0")/../lib/lab.sh"
 
 [ "$(uname -m)" = x86_64 ] || die "the lab runs on x86_64 hosts, this one is $(uname -m)"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Installs the package of `make rust-headers` in a copy of the clean root, which stands for a user's machine. There make
-# builds a sample of the kernel, and dkms the pair. A virtual machine loads all three modules.
+# Installs the package of `make rust-headers` in a copy of the clean root, which stands for a user's machine. In this
+# copy, make builds a sample module of the kernel, and dkms builds the pair. A virtual machine loads all three modules.
 unset ARCH KERNEL
 . "$(dirname "$0")/../lib/lab.sh"
 
