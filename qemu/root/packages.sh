@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 # Prints a directory of the cache with these Debian packages, unpacked. Fetches no dependencies, so NAME... must
-# include those that root.sh lacks.
+# include those that the first root lacks.
 # Usage: packages.sh NAME...
 . "$(dirname "$0")/../lib/lab.sh"
 
