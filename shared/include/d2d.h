@@ -3,7 +3,7 @@
  * The boundary between an owner and its peers. C drivers include this header. bindgen makes the
  * crate d2d_abi from it. docs/architecture.md has a glossary.
  *
- * A driver object is the counterpart of a DRIVER_OBJECT on Windows; a request is that of an IRP.
+ * The counterparts on Windows: DRIVER_OBJECT for a driver object, IRP for a request.
  */
 #ifndef D2D_H
 #define D2D_H
@@ -47,7 +47,7 @@
 /* The most drivers that get a request: its receiver, and each to which it is forwarded. */
 #define D2D_STACK_SIZE		4
 
-/* The number of the IRP_MJ_ code. */
+/* The same number as that of IRP_MJ_INTERNAL_DEVICE_CONTROL. */
 #define D2D_MJ_INTERNAL_DEVICE_CONTROL	0x0f
 
 /*
@@ -61,9 +61,9 @@
 /* The handshake: user_buffer points to a struct d2d_context. Only the owner sends it. */
 #define D2D_IOCTL_SHARE_CONTEXT	0x00222003u
 
-/* -D2D_STATUS_PENDING: dispatch() completes the request later. */
+/* dispatch() returns -D2D_STATUS_PENDING if the driver completes the request later. */
 #define D2D_STATUS_PENDING	529	/* -EIOCBQUEUED */
-/* completed() keeps the request. */
+/* completed() returns this if the driver keeps the request. */
 #define D2D_MORE_PROCESSING_REQUIRED	1
 
 /* No limit for a wait. Any limit of 2^31 ms (24.8 days) or more means the same. */
@@ -153,8 +153,8 @@ struct d2d_header {
  * The operations follow this member: pointers to functions in the text of the module that offers
  * them.
  *
- * Each side compares the hashes that both chains have. The generated C header of the pair states
- * the hashes:
+ * The two sides may know different minor versions. Each compares the hashes that both chains have.
+ * The generated C header of the pair states the hashes:
  *
  * - The hash of a minor version covers the interface's name and major version, and the blocks of
  *   data, kinds of items, control codes and events of this minor version.
@@ -171,7 +171,7 @@ struct d2d_ops {
 	const u64 *chain;
 };
 
-/* "hashes" is the chain: a hash for each minor version, then one for each operation. */
+/* "hashes" is the @chain of struct d2d_ops. */
 #define D2D_OPS_INIT(type, interface_major, interface_minor, hashes)	\
 	{								\
 		.size = sizeof(type),					\
@@ -220,8 +220,8 @@ struct d2d_endpoint {
  * @claim: 0 if no handle names it; see D2D_ITEM_HELD(). Changes atomically
  * @payload: the item_size bytes of struct d2d_queue
  *
- * Only the thread that has taken an item from its queue or list uses it. A driver passes an item on
- * by its handle: see d2d_queue.h.
+ * Only the thread that has taken an item off a queue or a list uses the item. A driver passes an
+ * item on by its handle: see d2d_queue.h.
  */
 struct d2d_item {
 	struct d2d_item *next;
@@ -235,8 +235,8 @@ struct d2d_item {
 };
 
 /*
- * The claim of an item after a driver in C has redeemed this handle, until it releases the item.
- * Before that, the claim is the handle itself.
+ * The claim of an item is its handle until a driver redeems the handle. From then on, the claim is
+ * this value, until the driver releases the item. A driver in Rust makes the claim 0 instead.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
@@ -266,8 +266,7 @@ struct d2d_item {
  * items. A put that finds no free item takes this whole list. The queue is full if it has neither a
  * free nor a released item.
  *
- * Putting and taking use the first cache line, releasing the second. The fields in the third are
- * mostly read.
+ * Putting and taking write the first cache line, releasing the second. The third is mostly read.
  */
 struct d2d_queue {
 	spinlock_t lock;	/* taken with interrupts disabled */
@@ -322,8 +321,8 @@ struct d2d_data {
  *
  * During the handshake, the peer fills in its endpoint and data; the owner has filled in the rest.
  * As soon as the peer completes the handshake with success, the owner may call the peer's
- * operations, and use the memory that the peer lends, until d2d_detach() has returned. struct
- * d2d_request says how long the peer may use the context, and so the owner's operations.
+ * operations, and use the memory that the peer lends, until d2d_detach() has returned. The peer may
+ * call the owner's operations as long as it may use the context: see struct d2d_request.
  */
 struct d2d_context {
 	struct d2d_header hdr;
@@ -354,12 +353,12 @@ struct d2d_context {
  * cancelled: see enum d2d_ended. From then on, the handle is stale.
  *
  * d2d_request_read() reads the input, and d2d_request_write() writes the output. If the driver has
- * D2D_DISPATCH_IN_PLACE, and the owner calls dispatch() in the sender's execution context, @input
- * and @output point to the library's buffers; otherwise both are NULL. dispatch() may use the
+ * D2D_DISPATCH_IN_PLACE, @input and @output may point to the library's buffers; the owner sets them
+ * only where it calls dispatch() in the sender's execution context. dispatch() may use these
  * buffers until it completes, pends or forwards the request, or returns. It passes the length of
  * the output to d2d_complete_with().
  *
- * A peer may use the context of a handshake until it completes the request, detaches or
+ * A peer may use the context of a handshake until the peer completes the request, detaches or
  * unregisters, even if the handshake times out. If the owner accepts what the peer has filled in,
  * the peer may use the context until d2d_detach(). If code other than dispatch() fills in the
  * context, the peer stops that code before it calls d2d_detach().
@@ -388,8 +387,8 @@ struct d2d_request {
  * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed or pended
  *	it: -EIO
  *
- * If a driver completes a request that it has forwarded, with the status that returned() got, this
- * value stays the same.
+ * A driver that has forwarded a request may complete it with the status that returned() got. Then
+ * this value stays the same.
  */
 enum d2d_ended {
 	D2D_ENDED_COMPLETED,
@@ -417,11 +416,11 @@ struct d2d_result {
 	u32 reserved;
 };
 
-/* The owner calls the sender's completed(). Without this flag, the sender waits. */
+/* The owner calls completed(). Without this flag, the sender calls d2d_request_wait(). */
 #define D2D_SEND_ROUTINE	1
 /* The sender cannot sleep. If the receiver's dispatch() may sleep, a worker calls it. */
 #define D2D_SEND_ATOMIC		2
-/* dmesg gets a line for each step of the request, also where it is forwarded. */
+/* dmesg gets a line for each step of the request, also after a driver has forwarded it. */
 #define D2D_SEND_TRACE		4
 
 /**
@@ -439,9 +438,10 @@ struct d2d_result {
  * @reserved: 0
  *
  * The two drivers agree how long the memory at @user_buffer exists: the receiver may use it even
- * after the request was cancelled. A driver in Rust sets only a pointer to lent memory, but may
- * send it to any driver, or forward the request with another code. So a receiver in C that may get
- * requests from drivers in Rust does not follow the pointer: it calls d2d_lent_index().
+ * after the request was cancelled. A driver in Rust sets only a pointer to lent memory. But it may
+ * send this pointer to any driver, or forward the request with another code. So a receiver in C
+ * that may get requests from drivers in Rust does not follow the pointer, but calls
+ * d2d_lent_index().
  */
 struct d2d_send {
 	struct d2d_header hdr;
@@ -472,14 +472,14 @@ struct d2d_send {
 /*
  * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
  * d2d_request_pend() before another thread can complete the request. If the request is cancelled or
- * times out meanwhile, the owner delivers it only after dispatch() has finished using the buffers.
+ * times out while dispatch() uses the buffers, the owner delivers the request after that.
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
 /* The most drivers that can be registered with an owner, including its own driver object. */
 #define D2D_MAX_DRIVERS		128
 
-/* X(group): a group of hot steps (d2d_step.h), which share one static key. */
+/* X(group): a group of hot steps (d2d_step.h). The steps of a group share one static key. */
 #define D2D_GROUPS(X)	X(queues) X(ops) X(requests) X(events)
 #define D2D_COUNT_GROUP(group)	+ 1
 enum { D2D_GROUP_COUNT = 0 D2D_GROUPS(D2D_COUNT_GROUP) };
@@ -496,21 +496,22 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * @owner: the driver's module
  * @self: the first argument of the routines
  * @dispatch: receives a request. Process context, may sleep, unless @flags say otherwise. It
- *	completes the request by d2d_complete() and returns the same status. Or it returns
- *	-D2D_STATUS_PENDING: it has forwarded the request, or completes it later.
+ *	completes the request by d2d_complete() and returns the same status. It returns
+ *	-D2D_STATUS_PENDING if it has forwarded the request, or if the driver completes it later.
  * @returned: receives a request that the driver has forwarded with D2D_SEND_ROUTINE. The
  *	driver holds the request again, by a new handle; result has the result so far. The
  *	routine returns the status with which the owner completes the request, or
- *	-D2D_STATUS_PENDING as @dispatch. If the request was cancelled, the handle is stale, and
- *	the return value is ignored.
+ *	-D2D_STATUS_PENDING, as @dispatch does. If the request was cancelled, the handle is
+ *	stale, and the owner ignores the return value.
  * @completed: receives a request that the driver has sent with D2D_SEND_ROUTINE, and its
  *	result. If it returns 0, the owner frees the request. If it returns
  *	D2D_MORE_PROCESSING_REQUIRED, the driver keeps the request, and may send it again at once.
- * @cancelled: tells the driver that a request which it held was cancelled. Only called after
- *	d2d_request_set_cancel(). The handle is stale, and only tells which request it was.
- * @hot_keys: D2D_HOT_KEYS, in the module's data. The owner switches them until
- *	d2d_unregister() has returned. With NULL, the hot steps in the module's own code are not
- *	traced
+ * @cancelled: tells the driver that a request which it held was cancelled. Only called for a
+ *	request for which the driver has called d2d_request_set_cancel(). The handle is stale, and
+ *	only tells which request it was.
+ * @hot_keys: D2D_HOT_KEYS, in the module's data. The owner switches these keys until
+ *	d2d_unregister() has returned. With NULL, the owner does not trace the hot steps in the
+ *	module's own code
  * @flags: D2D_DISPATCH_...
  * @reserved: 0
  *
@@ -528,8 +529,8 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * prints a line. But the owner cannot stop a thread, a timer or a work item of the module.
  *
  * A routine may not load or unload a module, nor wait for a thread that does so, as
- * request_module() does. The owner's module notifier may wait for the routine, and the kernel holds
- * the lock of the notifier chain meanwhile. Loading and unloading take this lock, too.
+ * request_module() does: it may never return. The owner's module notifier waits for the routine
+ * while the kernel holds the lock of the notifier chain, which loading and unloading take, too.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -557,8 +558,8 @@ struct d2d_driver {
 	}
 
 /*
- * For Rust, bindgen writes assertions of all sizes and offsets. Of the types here, only the size of
- * a spinlock depends on the kernel's configuration.
+ * The compiler checks the layout in each C file. For Rust, bindgen writes assertions of all sizes
+ * and offsets. Of these types, only the size of a spinlock depends on the kernel's configuration.
  */
 #define D2D_LOCK	ALIGN(sizeof(spinlock_t), 8)
 #define D2D_QUEUE_FIRST	ALIGN(sizeof(spinlock_t) + 4, 8)
@@ -590,10 +591,10 @@ static_assert(offsetof(struct d2d_driver, dispatch) == 64);
 static_assert(sizeof(struct d2d_driver) == 112);
 
 /*
- * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of all structures that
- * cross the boundary, and of the number of static keys. Clang accepts at most 256 nested brackets,
- * and each field here has three. So the hash of the first structures is an enum constant. The whole
- * hash is one because bindgen evaluates no macro that contains the name of a type.
+ * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of the structures above,
+ * and of the number of static keys. Clang accepts at most 256 nested brackets, and each field here
+ * has three. So the hash of the first structures is an enum constant, D2D_LAYOUT_SHARED. D2D_LAYOUT
+ * is one because bindgen evaluates no macro that contains the name of a type.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))
@@ -655,8 +656,8 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * DOC: The functions of an owner
  *
  * A peer names its owner once (d2d_table.h), and calls the functions below. All return 0 or a
- * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md. No
- * line is printed for a call that has lost a race: it returns -ECANCELED, or -EALREADY from
+ * negative errno. A refusal also prints one trace line with the reason: see docs/refusals.md. A
+ * call that has lost a race prints no line: it returns -ECANCELED, or -EALREADY if it is
  * d2d_request_cancel().
  *
  * All return -ENODEV if the owner is being unloaded, -ESTALE if the handle is stale, and -EFAULT
@@ -667,15 +668,15 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * excludes NMI, code that holds a raw_spinlock_t, and the callback of a timer of
  * HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
- * A pointer is bad if it is not a kernel address or is misaligned, or if its memory cannot be read
- * or written. The owner checks first that it can write the results, so a call that is refused
+ * A pointer is bad if it is misaligned or not a kernel address, or if the owner cannot read or
+ * write the memory. A call checks first that it can write its results: a call that is refused
  * changes nothing. If the memory for a result disappears during the call, the owner undoes what the
  * call has registered, allocated or opened.
  *
  * d2d_lookup(), d2d_request_alloc(), d2d_request_set_cancel() and d2d_request_pend() call no
- * routine of a driver. Each of the other functions may call routines of any driver before it
- * returns: d2d_request_read(), for example, if the request was cancelled meanwhile. Do not call
- * such a function with a lock held that a routine takes.
+ * routine of a driver. Do not call another function with a lock held that a routine takes: it may
+ * call routines of any driver before it returns. Even d2d_request_read() does so if the request is
+ * cancelled meanwhile.
  */
 
 /**
@@ -683,14 +684,14 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * @driver: the driver object, which the owner copies
  * @handle: where to store the handle of the driver
  *
- * Context: Task, may sleep. Takes cpus_read_lock(): not in a callback of CPU hotplug, or with a
- * lock held that such a callback takes.
+ * Context: Task, may sleep. Takes cpus_read_lock(): do not call it in a callback of CPU hotplug,
+ * or with a lock held that such a callback takes.
  *
  * Return: 0, or
- * * %-EFAULT - also without a dispatch routine or a module
+ * * %-EFAULT - also if @dispatch or @owner of struct d2d_driver is NULL
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header: magic, major version, size, layout
  * * %-ENAMETOOLONG - the name has no NUL
- * * %-EINVAL - the name is empty or has unprintable characters, or unknown flags
+ * * %-EINVAL - unknown flags, or a name that is empty or has unprintable characters
  * * %-ENOEXEC - a routine outside the module's text, or in its init text; hot_keys outside its data
  * * %-ENOTUNIQ - a driver of this name is registered
  * * %-ENFILE - too many drivers
@@ -707,12 +708,12 @@ int d2d_register(const struct d2d_driver *driver, d2d_handle *handle);
  *
  * Context: Task, may sleep.
  *
- * Return: the status with which the driver completes the request, %-EINPROGRESS if the driver
- * pends it, or
+ * Return: the status with which the driver completes the request, or
+ * * %-EINPROGRESS - the driver has pended it, and the owner does not wait (D2D_LEARN_ROUTINE)
  * * %-ESHUTDOWN - the driver is being unregistered
  * * %-EALREADY - the driver has a context, or is attaching
  * * %-EBUSY - no context is free
- * * %-EIO - the driver has not completed the request
+ * * %-EIO - dispatch() has returned without having completed or pended the request
  * * %-ETIMEDOUT - the driver has not completed the request in time
  * * %-ECANCELED - the driver was detached meanwhile
  * * %-ENOMEM - no memory
@@ -731,13 +732,13 @@ int d2d_attach(d2d_handle driver);
  * Cancels the requests that the driver holds, and those that it has sent. Returns when no thread
  * is inside the driver's operations on behalf of the owner, and none will enter them again.
  *
- * An operation of the driver may be waiting, or a routine that has one of these requests or the
- * handshake. So after 100 ms (10 ms for a routine), and then again and again, d2d_detach() cancels
- * the driver's requests, and ends the waits for the driver's events with -ECANCELED. The event
- * handles stay open.
+ * d2d_detach() waits for threads inside the driver's operations, and inside routines that have one
+ * of these requests or the handshake. Such a thread may itself wait for a request or an event. So
+ * after 100 ms (10 ms for a routine), and then again and again, d2d_detach() cancels the driver's
+ * requests, and ends the waits for its events with -ECANCELED. The event handles stay open.
  *
- * Context: Task, may sleep. Not inside an operation, or with a lock held that an operation takes:
- * then the call never returns, and lockdep reports that.
+ * Context: Task, may sleep. Do not call it inside an operation, or with a lock held that an
+ * operation takes: the call would never return. lockdep reports that.
  *
  * Return: 0, or
  * * %-EDEADLK - called from inside a routine of a driver object
@@ -750,16 +751,16 @@ int d2d_detach(d2d_handle driver);
  * d2d_leave() - begin to unregister a driver, which may be attached
  * @driver: the driver
  *
- * If a driver's own work items, threads or timers wait for events or requests, the driver calls
- * d2d_leave() before it waits for them. d2d_detach() and d2d_unregister() follow.
+ * A driver calls d2d_leave() before it stops its own work items, threads and timers, if these may
+ * wait for events or requests. After that, it calls d2d_detach() and d2d_unregister().
  *
  * The owner ends with -ECANCELED the waits that were begun with the driver's event handles, and
- * cancels the requests that the driver holds or has sent. From then on, it accepts no request to or
- * from the driver, opens no event for it, and offers it no context. It refuses later waits unless
- * their timeout is 0. The driver's routines can still set, reset and query events.
+ * cancels the requests that the driver holds or has sent. From then on, the owner accepts no
+ * request to or from the driver, opens no event for it, offers it no context, and refuses waits
+ * whose timeout is not 0. The driver's routines can still set, reset and query events.
  *
- * d2d_leave() waits only for the handlers of the driver's events, and for threads that are just
- * sending one of the driver's requests.
+ * d2d_leave() waits only for the handlers of the driver's events, and for threads that are inside
+ * the sending of one of the driver's requests.
  *
  * Context: Task, may sleep.
  *
@@ -772,7 +773,7 @@ int d2d_leave(d2d_handle driver);
  * @driver: the driver
  *
  * Ends the waits for the driver's events and cancels its requests, as d2d_leave() does. Frees the
- * driver's requests and closes its events. Returns when
+ * driver's requests. Closes its events last, as its routines may use them until then. Returns when
  *
  * - none of the driver's routines runs any more,
  * - no returned() or cancelled() routine of another driver runs for one of these requests, and
@@ -825,26 +826,24 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * @request: the request, with its sender's handle
  * @send: how it is sent, and to which driver
  *
- * At most 1024 workers call dispatch(). If each waits for a request that needs a worker, none goes
- * on.
- *
- * Without CONFIG_PREEMPT_COUNT, a caller that holds a spinlock with interrupts enabled does not get
- * -EDEADLK.
+ * At most 1024 workers call dispatch() for senders that cannot sleep. If each of these workers
+ * waits for a request that needs a worker, none goes on.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
  *
- * Return: 0 if the request is completed: d2d_request_wait() has the result at once, or completed()
- * was called or is being called. %-EINPROGRESS if it is not completed yet. With any other value,
- * the request was not sent:
+ * Return: 0 if the request is completed: d2d_request_wait() has the result at once, or, with
+ * D2D_SEND_ROUTINE, completed() was called or is being called. %-EINPROGRESS if the request is not
+ * completed yet. With any other value, it was not sent:
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header, as for d2d_register()
  * * %-EMSGSIZE - more input or output than the request has room for
  * * %-EINVAL - a code that only the owner may send, an unknown flag or function, or
  *   D2D_SEND_ROUTINE without completed() (but see struct d2d_owner)
  * * %-ESTALE - also if the target is unregistered
  * * %-ESHUTDOWN - either driver is leaving
- * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep
+ * * %-EDEADLK - without D2D_SEND_ATOMIC where the caller must not sleep. Without
+ *   CONFIG_PREEMPT_COUNT, the owner does not notice a spinlock that is held with interrupts enabled
  * * %-EBUSY - the request has not come back, its output is being read, or a thread that waits for
- *   it has not got the last result
+ *   it has not got its result
  * * %-EBUSY - it was cancelled because a driver left, and a dispatch routine still uses its buffers
  */
 int d2d_request_send(d2d_handle request, const struct d2d_send *send);
@@ -858,7 +857,7 @@ int d2d_request_send(d2d_handle request, const struct d2d_send *send);
  * @output: where to copy the output of a request that was completed with success
  * @output_len: room at @output, in bytes; without room for all of the output, none is copied
  *
- * Context: Any context with D2D_SEND_ATOMIC, where it does not wait. Otherwise it may sleep.
+ * Context: With D2D_SEND_ATOMIC, any context, and the call does not wait. Otherwise it may sleep.
  *
  * Return: 0 if @result has the result. %-EINPROGRESS if the request was sent, and has no result
  * yet. With any other value, it was not sent:
@@ -895,7 +894,7 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
 int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
 
 /**
- * d2d_request_cancel() - cancel a request, whose status is -ECANCELED
+ * d2d_request_cancel() - cancel a request, which gets the status -ECANCELED
  * @request: the request, with its sender's handle
  *
  * Return: 0, or
@@ -907,8 +906,8 @@ int d2d_request_cancel(d2d_handle request);
  * d2d_request_free() - free a request
  * @request: the request, with its sender's handle
  *
- * Cancels the request first, if it has not come back. The owner calls completed() no more;
- * d2d_unregister() waits for a call that has begun.
+ * Cancels the request first, if it has not come back. The owner does not call completed() any
+ * more; a call that has begun may still run, and d2d_unregister() waits for it.
  *
  * Return: 0, or
  * * %-EBUSY - another thread is just sending it
@@ -957,15 +956,15 @@ int d2d_request_set_cancel(d2d_handle request);
  * @request: the request, with its receiver's handle
  *
  * Return: 0, or
- * * %-ECANCELED - the request was cancelled: it is delivered when the routine has returned
+ * * %-ECANCELED - the request was cancelled: the owner delivers it when dispatch() has returned
  */
 int d2d_request_pend(d2d_handle request);
 
 /**
  * d2d_request_forward() - forward a request to another driver
  * @request: the request, with its receiver's handle, which is stale after success
- * @send: the target, the code and the flags; the other members are ignored.
- *	D2D_SEND_ROUTINE means that returned() is called
+ * @send: the target, the code and the flags; the owner ignores the other members. With
+ *	D2D_SEND_ROUTINE, the owner calls returned() when the request comes back
  *
  * A dispatch routine may not wait for a request that it has forwarded.
  *
@@ -981,8 +980,8 @@ int d2d_request_forward(d2d_handle request, const struct d2d_send *send);
 /**
  * d2d_complete() - complete a request
  * @request: the request, with its receiver's handle
- * @status: 0 or a negative errno. The owner refuses a status that is positive, -EINPROGRESS or
- *	-EIOCBQUEUED, and makes it -EIO
+ * @status: 0 or a negative errno, but not -EINPROGRESS or -EIOCBQUEUED. With another value, the
+ *	owner prints a refusal, and completes the request with -EIO
  * @information: a number for the sender; its meaning depends on the control code
  *
  * Return: 0, or
