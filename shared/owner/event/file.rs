@@ -2,9 +2,10 @@
 
 //! The file through which user space watches an event.
 //!
-//! A read returns one line of text. The first read returns at once; each later one waits until the
-//! event has been set again. So a shell can wait without polling. Reading does not take the event. While
-//! a file is open, the event is not freed, and the module is not unloaded.
+//! A read returns one line of text about the event. The first read returns at once. Each later one
+//! waits until the event has been set again since the previous line. So a shell can wait without polling.
+//! Reading does not take the event. While a file is open, the event is not freed, and the module is not
+//! unloaded.
 
 use super::{
     Event,
@@ -33,7 +34,7 @@ use kernel::{
     }, //
 };
 
-/// Dropping this removes the file; see [`ReadFile`].
+/// An event with its file. Dropping this removes the file; see [`ReadFile`].
 pub(crate) type WatchFile = ReadFile<Watch>;
 
 /// The longest line, in bytes.
@@ -115,10 +116,11 @@ impl OpenFile for Watch {
         )
     }
 
-    /// Reads the rest of the current line, or waits for a new line. Returns 0 if the last handle is
-    /// closed, because there will be no other line. May sleep.
+    /// Reads the rest of the current line, or waits for a new line. Returns 0 if all lines were read and
+    /// the last handle is closed: there will be no other line. May sleep.
     ///
-    /// Closing the event takes no lock that this holds, so it does not wait for the copy.
+    /// The copy to user space may take long. Closing a handle takes no lock that is held here, so it
+    /// does not wait for the copy.
     ///
     /// # Errors
     ///

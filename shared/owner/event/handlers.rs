@@ -8,14 +8,14 @@
 //! 2. It counts all due handlers, including those of earlier sets, and releases the lock.
 //! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some.
 //!
-//! A set B may interrupt the thread of a set A before step 3. Then B also calls the handlers that A
-//! has marked, unless a wait has taken the event that B has set.
+//! A set B of the same event may interrupt the thread of a set A before step 3. Then B also calls the
+//! handlers that A has marked, unless a wait has taken the event after B has set it.
 //!
 //! A handler that becomes due takes a synchronization event. If the handler fails, or is removed before
 //! its call, the event is set again.
 //!
-//! An RCU reader calls a handler. Removing a handler begins a [`GracePeriod`]. Each thread that removes
-//! the handler, or finds it removed, waits for this grace period.
+//! Only an RCU reader calls a handler. Removing a handler begins a [`GracePeriod`]. The thread that
+//! removes the handler waits for this grace period, and so does each thread that finds it removed.
 
 use super::{
     Dispatcher,
@@ -58,7 +58,7 @@ impl Call {
     ///
     /// As the invariants of the type say.
     pub(crate) unsafe fn new(routine: Routine, argument: *mut c_void) -> Self {
-        // INVARIANT: The caller promises that the routine may be called so.
+        // INVARIANT: The caller promises it.
         Self { routine, argument }
     }
 }
@@ -111,7 +111,7 @@ impl Handlers {
 enum Change {
     /// The caller must wait for the grace period, if any.
     Done(Option<GracePeriod>),
-    /// Nothing. The list needs memory for this many handlers.
+    /// Nothing was changed: the list needs memory for this many handlers.
     NeedsMemory(usize),
 }
 
@@ -187,17 +187,16 @@ impl Event {
         due
     }
 
-    /// No removed or replaced handler runs after this grace period. `None` if none was
-    /// removed or replaced.
+    /// Returns the grace period after which no removed or replaced handler runs; `None` if there is no
+    /// such handler.
     pub(super) fn after_removal(&self, key: &mut Key) -> Option<GracePeriod> {
         self.uses(key).handlers.removed
     }
 
-    /// Marks the handlers that a set reaches as due. A set of a notification event reaches all. A set of
-    /// a synchronization event reaches the next one in turn, and this handler takes the event. With
-    /// `only`, a set reaches only the handler of that handle. The event is set, and the caller is a
-    /// user. Returns how many handlers are due, including those of earlier sets; the caller must call
-    /// them.
+    /// Marks handlers of an event that is set as due: all handlers of a notification event; the next one
+    /// in turn of a synchronization event, which this handler takes. With `only`, marks no handler but
+    /// that of this handle. The caller is a user. Returns how many handlers are due, including those of
+    /// earlier sets; the caller must call them.
     pub(super) fn make_due(&self, key: &mut Key, only: Option<d2d_handle>) -> usize {
         let list = &mut self.uses(key).handlers.list;
         let is_reached = |handler: &Handler| {
@@ -328,8 +327,9 @@ impl Dispatcher {
                 return;
             };
             let Call { routine, argument } = handler.call;
-            // SAFETY: This thread has been an RCU reader since the handler was on the list. So by the
-            // invariants of `Call` the routine may be called.
+            // SAFETY: This thread was an RCU reader when `next_due` found the handler on the list, and
+            // still is one. So no grace period has passed since the handler was removed, if it was. By
+            // the invariants of `Call`, the routine may be called.
             if unsafe { routine(argument, handler.opening) } < 0 {
                 calls += event.note_failed(&mut self.lock().key, &handler);
                 event.notify();
@@ -337,7 +337,7 @@ impl Dispatcher {
         }
     }
 
-    /// Waits until each removed handler has returned. The caller holds no lock. May sleep.
+    /// Waits until each handler that was removed before has returned. The caller holds no lock. May sleep.
     pub(super) fn wait_for_removed(&self) {
         let had_handlers = self.lock().had_handlers;
         if had_handlers {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table of all events by name. Setting, resetting, querying and waiting use handles, and do not
-//! need its mutex.
+//! The table of all events by name, under a mutex. A thread that sets, resets, queries or waits for an
+//! event uses a handle, and does not need the mutex.
 
 use super::{
     file::{
@@ -147,7 +147,7 @@ impl Events {
     ) -> Result<(d2d_handle, bool)> {
         let opened = {
             let mut names = self.names.lock();
-            // `leave` relies on this call under the mutex.
+            // This call must be under the mutex: `leave` relies on it.
             registered()?;
             self.open_locked(&mut names, driver, wanted)
         };
@@ -207,9 +207,9 @@ impl Events {
         Some(closed)
     }
 
-    /// Ends the waits by the handles of a driver that leaves, removes its handlers, and waits until none
-    /// of them runs. The handles stay open, but handlers are refused, and so are waits that may sleep. May
-    /// sleep.
+    /// For a driver that has begun to leave: ends the waits through its handles, removes its handlers,
+    /// and waits until none of them runs. The handles stay open. From then on they get no handler, and a
+    /// wait through them fails if it may sleep. May sleep.
     pub(crate) fn leave(&self, driver: d2d_handle) {
         // A thread in `open` whose `registered` has succeeded adds its handle before it releases the
         // mutex. Any later `registered` fails. So from here on the driver gets no other handle.
@@ -231,7 +231,7 @@ impl Events {
         set.map_err(|refusal| self.refuse(refusal, &fields![handle: handle]))
     }
 
-    /// Ends the waits by a driver's handles. Other waits may begin. Any context.
+    /// Ends the waits through a driver's handles. New waits may begin. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle) {
         for chunk in 0..self.dispatcher.chunks() {
             self.dispatcher.cancel_waits(driver, chunk, false);
@@ -243,8 +243,9 @@ impl Events {
         self.close_all_of(|other| other == driver);
     }
 
-    /// Closes all handles of the drivers for which `f` returns true. These drivers open no others. Takes
-    /// the mutex only for chunks with such a handle: there may be a thousand chunks. May sleep.
+    /// Closes all handles of the drivers for which `f` returns true. These drivers open no other handle.
+    /// There may be a thousand chunks, so this takes the mutex only for those with such a handle. May
+    /// sleep.
     fn close_all_of(&self, f: impl Fn(d2d_handle) -> bool) {
         for chunk in 0..self.dispatcher.chunks() {
             if self.dispatcher.find(&f, chunk).is_none() {
@@ -262,13 +263,13 @@ impl Events {
         &self.dispatcher
     }
 
-    /// Waits for `count` events; see `d2d_event_wait`. `handles` returns the handle of event 0, 1 and so
-    /// on. Calls `fill` with the index of the event that was taken, or 0 for all, and returns it. If
-    /// `fill` returns false, undoes the wait. May sleep, unless the timeout is 0.
+    /// Waits for `count` events; see `d2d_event_wait`. `handles(n)` is the handle of event `n`. Calls
+    /// `fill` with the index of the event that was taken, or 0 for all, and returns this index. If `fill`
+    /// returns false, sets the events again that the wait has taken. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
-    /// Those of `d2d_event_wait`; a refusal has a line, the end of a wait has none.
+    /// Those of `d2d_event_wait`. This prints a refusal, but nothing about a wait that has ended.
     pub(crate) fn wait(
         &self,
         count: usize,
@@ -287,7 +288,7 @@ impl Events {
         manner: Manner,
         fill: impl FnOnce(u32) -> bool,
     ) -> Result<Result<u32>, Refusal> {
-        /// A wait for this many events needs no allocation.
+        /// A wait for at most this many events needs no allocation.
         const FEW: usize = 4;
 
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
@@ -327,8 +328,8 @@ impl Events {
 
 #[pinned_drop]
 impl PinnedDrop for Events {
-    /// An event with a handle and the dispatcher have references to each other. Closing all handles
-    /// breaks these cycles.
+    /// Each event has a reference to the dispatcher. For each event with a handle, the dispatcher has a
+    /// reference to the event. Closing all handles breaks these cycles.
     fn drop(self: Pin<&mut Self>) {
         self.close_all_of(|_| true);
         self.dispatcher.wait_for_removed();

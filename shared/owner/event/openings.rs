@@ -44,9 +44,9 @@ const CHUNKS: usize = D2D_EVENT_MAX_OPEN as usize / CELLS;
 ///
 /// # Invariants
 ///
-/// If `handle` is not 0, `event` is the pointer of an `Arc`. A reference to this event exists until the end
-/// of a grace period that begins after `handle` has become 0. Only a thread with the [`Vacancies`]
-/// changes the fields.
+/// If `handle` is not 0, `event` is the pointer of an `Arc`, as [`Arc::as_ptr`] returns it. A reference to
+/// this event exists until the end of a grace period that begins after `handle` has become 0. Only a thread
+/// with the [`Vacancies`] changes the fields.
 struct OpeningCell<E> {
     handle: Atomic<d2d_handle>,
     driver: Atomic<d2d_handle>,
@@ -80,7 +80,7 @@ impl<E> OpeningCell<E> {
 pub(crate) struct Chunk<E> {
     /// The number of cells with a handle.
     used: Atomic<u64>,
-    /// A bit for each cell: whether the driver is leaving.
+    /// A bit for each cell: whether the driver of its handle is leaving.
     leaving: Atomic<u64>,
     cells: [OpeningCell<E>; CELLS],
 }
@@ -201,11 +201,11 @@ impl<E> Openings<E> {
         Some((driver, event))
     }
 
-    /// Adds a handle. Takes the chunk in `spare` if all others are full. Any context.
+    /// Adds a handle. If all chunks of the table are full, adds the chunk in `spare`. Any context.
     ///
     /// # Errors
     ///
-    /// What is lacking. For a chunk, the caller tries again with a `spare` one.
+    /// What is lacking. If a chunk is, the caller puts one into `spare` and tries again.
     ///
     /// # Safety
     ///
@@ -282,7 +282,8 @@ impl<E> Openings<E> {
         (0..CHUNKS).rev().find(is_used).map_or(0, |last| last + 1)
     }
 
-    /// Returns the first handle of a chunk for which `f` returns true. Any context.
+    /// Returns the first handle of a chunk for which `f` returns true. `f` gets the handle and its
+    /// driver. Any context.
     pub(crate) fn find_in(
         &self,
         chunk: usize,

@@ -3,9 +3,9 @@
 //! The state of an event, which is one word.
 //!
 //! While an event has no *user* (`Uses` in `event` lists the users), one atomic operation on the word
-//! sets, takes or resets the event. A thread that waits takes the dispatcher's lock, marks the word as
-//! *guarded*, and then reads the word. So it sees every earlier set. A later set finds the word
-//! guarded, takes the lock, and finds the waiter.
+//! sets, takes or resets the event. Before a thread waits, it takes the dispatcher's lock, marks the
+//! word as *guarded*, and then reads the word. So it sees every earlier set. A thread that sets the event
+//! later finds the word guarded, takes the lock, and finds the waiter on the event's list.
 //!
 //! | from | to | by |
 //! |---|---|---|
@@ -28,10 +28,10 @@ use kernel::sync::atomic::{
 
 const SET: u64 = 1;
 
-/// Only a thread that holds the dispatcher's lock changes the word.
+/// While this bit is set, only a thread that holds the dispatcher's lock changes the word.
 const GUARDED: u64 = 2;
 
-/// The lowest bit of the number of sets, which takes all higher bits, too.
+/// The lowest bit of the number of sets. The number has this bit and all higher ones.
 const COUNT: u64 = 4;
 
 pub(crate) struct State(Atomic<u64>);
@@ -41,8 +41,8 @@ impl State {
         Self(Atomic::new(if set { SET } else { 0 }))
     }
 
-    /// Changes the word to `f` of the word, and returns the old word. If the word is guarded, changes
-    /// nothing and returns `None`.
+    /// Changes the word to `f(word)`, and returns the old word. If the word is guarded, changes nothing
+    /// and returns `None`.
     #[inline(always)]
     fn update(&self, f: impl Fn(u64) -> u64) -> Option<u64> {
         let mut word = self.0.get();
@@ -65,7 +65,7 @@ impl State {
         Some(before & SET != 0)
     }
 
-    /// Returns whether the event is set. With `resets`, also resets it. `None` if the word is guarded.
+    /// Returns whether the event was set. With `resets`, also resets it. `None` if the word is guarded.
     #[inline(always)]
     pub(crate) fn take(&self, resets: bool) -> Option<bool> {
         let word = AtomicWord::load_acquire(&self.0);
@@ -95,8 +95,8 @@ impl State {
     /// The word is not guarded, and the caller holds the lock. The caller calls [`State::unguard`] before
     /// it releases the lock, or the event's last user does so later.
     pub(crate) fn guard(&self) {
-        // A loop of compare-and-exchange might never end while other threads set the event, and
-        // interrupts are off.
+        // This is no compare-and-exchange: while other threads set the event again and again, its loop
+        // might not end, and interrupts are off.
         self.0.fetch_add(GUARDED, Full);
     }
 

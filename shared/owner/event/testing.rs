@@ -45,7 +45,7 @@ pub(super) const ANY: Manner = Manner {
 };
 pub(super) const ALL: Manner = Manner { all: true, ..ANY };
 
-/// Returns the same wait, but without sleeping.
+/// Returns `manner` for a wait that does not sleep.
 pub(super) fn now(manner: Manner) -> Manner {
     Manner {
         timeout: Some(0),
@@ -137,6 +137,7 @@ impl Fixture {
         self.events.wait(events.len(), handle, manner, |_| true)
     }
 
+    /// Waits until `waiting` threads wait for the event.
     pub(super) fn settle(&self, event: d2d_handle, waiting: u32) -> Result {
         while self.status(event)?.waiting != waiting {
             // SAFETY: The tests run in a thread that may sleep, without locks.

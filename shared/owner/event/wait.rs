@@ -5,8 +5,8 @@
 //! A waiting thread has a [`WaitBlock`] on the list of each of its events. The dispatcher's lock
 //! protects these lists:
 //! - A thread that begins to wait looks at the events, and puts its blocks on the lists before it
-//!   releases the lock. So it misses no set. It takes several events all at once, or none.
-//! - A thread that sets an event ends the waits that the set can end, in the order in which they began.
+//!   releases the lock. So it misses no set. If it waits for all events, it takes all at once, or none.
+//! - A thread that sets an event ends the waits that the set can end. The oldest wait comes first.
 
 use super::{
     name::Name,
@@ -57,7 +57,7 @@ pub(crate) struct Manner {
 /// # Invariants
 ///
 /// `node` and `waiter` are used only with the key. While `node` is on the list of `event`, the block
-/// and `waiter` stay where they are. `waiter` has this block.
+/// stays where it is, and `waiter` points to the valid waiter that has this block.
 pub(crate) struct WaitBlock {
     node: Opaque<bindings::list_head>,
     opening: d2d_handle,
@@ -100,7 +100,7 @@ struct Waiter<'a> {
 }
 
 impl Event {
-    /// The event is set, and the caller is a user.
+    /// The event is set. The caller is a user and has the lock.
     pub(super) fn take_guarded(&self) {
         if self.is_reset_by_wait() {
             self.state.reset_guarded();
@@ -113,16 +113,16 @@ impl Event {
     }
 
     /// Calls `f` with each waiter and the waiter's handle, in the order in which the waits began, until
-    /// `f` returns false. `f` may finish no other waiter than that which it is called with.
+    /// `f` returns false. `f` may finish only the waiter that it is called with.
     fn for_each_waiter(
         &self,
         key: &mut Key,
         mut f: impl FnMut(&mut Key, &Waiter<'_>, d2d_handle) -> bool,
     ) {
         let head = self.waits.get();
-        // SAFETY: By the invariants of `WaitBlock`, all nodes on the list are those of valid blocks with
-        // valid waiters. A waiter has one block on the list, so the next node stays on it if `f`
-        // finishes the waiter.
+        // SAFETY: The caller has the key. So by the invariants of `Event` and `WaitBlock`, each node on
+        // the list is that of a valid block with a valid waiter. By the invariants of `Waiter`, a waiter
+        // has only one block on this list. So if `f` finishes the waiter, `next` stays on the list.
         unsafe {
             let mut node = (*head).next;
             while node != head {
@@ -137,8 +137,9 @@ impl Event {
         }
     }
 
-    /// Sets the event and ends the waits that this can end. If the event is still set then, makes
-    /// handlers due. Returns whether the event was set before, and how many handlers are due.
+    /// Sets the event, and ends the waits that this can end. If the event is still set after that, makes
+    /// handlers due. Returns whether the event was set before, and how many handlers are due; the caller
+    /// must call them.
     pub(super) fn set_with_waiters(&self, key: &mut Key) -> (bool, usize) {
         self.begin_use(key);
         let before = self.state.set_guarded();
@@ -156,7 +157,7 @@ impl Event {
         (before, due)
     }
 
-    /// Ends the waits by this handle, with `ECANCELED`.
+    /// Ends the waits through this handle, with `ECANCELED`.
     fn cancel(&self, key: &mut Key, opening: d2d_handle) {
         self.for_each_waiter(key, |key, waiter, by| {
             if by == opening {
@@ -174,8 +175,9 @@ impl Waiter<'_> {
             .filter_map(|block| block.event.as_deref())
     }
 
-    /// Takes the first event that is set, or, for `all`, all events if all are set. Returns the index, or
-    /// 0 for `all`; `None` if it takes nothing. The waiter is a user of its events.
+    /// In a wait for any event, takes the first event that is set, and returns its index. In a wait for
+    /// all, takes the events if all are set, and returns 0. `None` if it takes nothing. The waiter is a
+    /// user of its events.
     fn take(&self, _key: &mut Key) -> Option<u32> {
         if !self.manner.all {
             let (index, event) = self
@@ -192,8 +194,8 @@ impl Waiter<'_> {
         Some(0)
     }
 
-    /// Returns the outcome, or `None` if the thread has to sleep. Then the waiter is a user of its
-    /// events.
+    /// Tries to take the events. Returns the outcome of the wait, or `None` if the thread has to sleep.
+    /// With `None`, the waiter has become a user of its events.
     ///
     /// # Errors
     ///
@@ -220,28 +222,31 @@ impl Waiter<'_> {
     ///
     /// # Safety
     ///
-    /// The waiter is new. It and its blocks stay where they are until [`Waiter::end`] was called.
+    /// The waiter is new. It and its blocks stay where they are until the caller has called
+    /// [`Waiter::end`].
     unsafe fn link(&self, key: &mut Key) {
-        // INVARIANT: The loop puts all blocks on lists. The caller promises that they and the waiter stay.
+        // INVARIANT: The loop puts all blocks on lists. The caller promises that the blocks and the
+        // waiter stay where they are.
         self.state.set(WaitState::Waiting);
         for (block, event) in self.blocks.iter().zip(self.events()) {
             block.waiter.set(core::ptr::from_ref(self).cast());
-            // SAFETY: The waiter is new, so the node is on no list. The caller promises that it stays.
-            // The list is used only with the key.
+            // SAFETY: The waiter is new, so the node is on no list. The caller promises that the node
+            // stays where it is. The list is used only with the key, which the caller has.
             unsafe { bindings::list_add_tail(block.node.get(), event.waits.get()) };
             event.uses(key).waiting += 1;
         }
     }
 
-    /// Ends the wait with `outcome`, unless it has ended. Returns the outcome with which it has ended.
-    /// The waiter is no user of its events any more.
+    /// Ends the wait with `outcome`, unless it has ended before. Returns the outcome with which the wait
+    /// has ended. The waiter, which was linked, is no user of its events any more.
     fn end(&self, key: &mut Key, outcome: Result<u32>) -> Result<u32> {
         if let WaitState::Ended(outcome) = self.state.get() {
             return outcome;
         }
         for (block, event) in self.blocks.iter().zip(self.events()) {
-            // SAFETY: By the type invariants, the node is on the event's list, which is used only with
-            // the key. So both neighbours are nodes of that list.
+            // SAFETY: The waiter was linked, and the wait has not ended, so `state` is `Waiting`. So by
+            // the type invariants, the node is on the event's list, and both neighbours are nodes or the
+            // head of that list. The list is used only with the key, which the caller has.
             unsafe {
                 let bindings::list_head { next, prev } = *block.node.get();
                 (*prev).next = next;
@@ -266,7 +271,7 @@ impl Waiter<'_> {
 pub(crate) struct Closed {
     pub(crate) name: Name,
     pub(crate) is_last: bool,
-    /// None of the removed handlers runs after this grace period.
+    /// After this grace period, no removed handler runs.
     pub(crate) after_removal: Option<GracePeriod>,
 }
 
@@ -290,8 +295,8 @@ impl Dispatcher {
                 if uses.closed {
                     return Err(("unknown-event", ENOENT));
                 }
-                // SAFETY: The first handle takes the handles' reference, below. `Event::retire` drops
-                // it a grace period after the last handle was removed.
+                // SAFETY: For the event's first handle, the code below takes the reference of all handles.
+                // `Event::retire` drops this reference a grace period after the last handle was removed.
                 match unsafe { self.openings.add(vacancies, &mut spare, driver, event) } {
                     Ok(handle) => {
                         if uses.openings == 0 {
@@ -313,8 +318,8 @@ impl Dispatcher {
         }
     }
 
-    /// Closes a handle, ends the waits by it, and removes its handler. `None` if the handle is stale.
-    /// Any context.
+    /// Closes a handle, ends the waits through it, and removes its handler. `None` if the handle is
+    /// stale. Any context.
     pub(crate) fn close(&self, handle: d2d_handle) -> Option<Closed> {
         let reader = rcu::read_lock();
         let (event, closed, due) = {
@@ -345,13 +350,14 @@ impl Dispatcher {
         Some(closed)
     }
 
+    /// Returns a handle of this chunk for whose driver `f` returns true. Any context.
     pub(crate) fn find(&self, f: impl Fn(d2d_handle) -> bool, chunk: usize) -> Option<d2d_handle> {
         self.openings.find_in(chunk, |_, driver| f(driver))
     }
 
-    /// Ends the waits by a driver's handles in this chunk. If the driver leaves, also removes their
-    /// handlers, and refuses waits and handlers from now on. Then the caller must call
-    /// [`Dispatcher::wait_for_removed`]. Any context.
+    /// Ends the waits through a driver's handles in this chunk. If the driver leaves, also removes the
+    /// handlers of these handles; from then on they get no handler, and a wait through them fails if it
+    /// may sleep. In this case, the caller must then call [`Dispatcher::wait_for_removed`]. Any context.
     pub(crate) fn cancel_waits(&self, driver: d2d_handle, chunk: usize, leaves: bool) {
         let mut next = 0;
         loop {
@@ -368,8 +374,8 @@ impl Dispatcher {
                 if leaves && !self.openings.is_leaving(handle) {
                     self.openings.leave(vacancies, handle);
                     let due = event.remove_handler(key, handle);
-                    // The handle is a user until it is closed. So no thread takes the event without the
-                    // lock.
+                    // The handle is a user until it is closed. So each later wait takes the lock, and
+                    // finds that the driver is leaving.
                     event.begin_use(key);
                     drop(inner);
                     event.notify();
@@ -440,9 +446,9 @@ impl Dispatcher {
         Some((driver, event.name, event.kind))
     }
 
-    /// Sets the synchronization events that a wait has taken, because the driver did not get its result:
-    /// all events for `all`, otherwise that of block `index`. An event whose handle was closed is not
-    /// set. Any context.
+    /// The driver did not get the result of a wait. Sets the synchronization events that this wait has
+    /// taken: for `all` those of all blocks, otherwise that of block `index`. Does not set an event
+    /// whose handle was closed. Any context.
     pub(crate) fn put_back(&self, blocks: &[WaitBlock], all: bool, index: u32) {
         let first = index as usize;
         let taken = match all {
@@ -496,8 +502,8 @@ impl Dispatcher {
         Ok(waiter.end(key, completed.and(Err(ETIMEDOUT))))
     }
 
-    /// Finds the event of each block. Returns whether the driver of a handle is leaving. The caller
-    /// holds the lock.
+    /// Finds the event of each block. Returns whether the driver of one of the handles is leaving. The
+    /// caller holds the lock.
     ///
     /// # Errors
     ///
