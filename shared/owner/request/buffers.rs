@@ -139,8 +139,9 @@ impl Requests {
         }
     }
 
-    /// Pins a request, if its state is still `word`. Leaves the last pin for the call of the holder's
-    /// `cancelled()`, which must not wait for a copy: it may have interrupted the copy on this CPU.
+    /// Pins a request, and returns whether its state was still `word`. Leaves the last pin for the call of
+    /// the holder's `cancelled()`. This call must not wait until a copy ends: it may have interrupted the
+    /// copy on this CPU.
     fn pin(&self, record: &Record, word: Word) -> Result<bool, Refusal> {
         if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);
@@ -148,7 +149,8 @@ impl Requests {
         Ok(record.transition(&word::PINNED, word).is_some())
     }
 
-    /// Ends a pin. Delivers the request or frees the record, if only the pin has kept it.
+    /// Ends a pin. If the delivery has waited for the pin, delivers the request. If the freeing of the
+    /// record has, frees the record.
     pub(super) fn unpin(&self, record: &Record) {
         let Ok(word) = record.go(&word::UNPINNED) else {
             return;

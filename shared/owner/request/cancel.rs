@@ -82,11 +82,11 @@ impl Requests {
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // Only one canceller may have to wait: a driver that leaves or detaches, if a forwarder is to
-            // get the request back. A thread is then forwarding, completing or delivering the request, and
-            // a driver that detaches or unregisters tries again. But no thread delivers a parked request.
-            // For it, the driver waits only if a thread is inside its routines: it has to wait for that
-            // thread anyway.
+            // If no driver holds the request, every canceller may change it but one: a driver that leaves
+            // or detaches, if a forwarder is to get the request back (`level > 0`). Another thread is then
+            // forwarding, completing or delivering the request, and a driver that detaches or unregisters
+            // tries again. But no thread delivers a parked request. So the driver changes a parked one,
+            // unless a thread is inside the driver's routines: it has to wait for that thread anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -95,7 +95,7 @@ impl Requests {
             };
             let outcome = match word.phase() {
                 Phase::Held => self.cancel_held(record, word, canceller, reason, level),
-                // It goes home when the in-place call ends.
+                // The request goes home when the in-place call ends.
                 Phase::Cancelled
                     if word.has(bits::PARKED)
                         && word.return_level() == 0
@@ -118,7 +118,7 @@ impl Requests {
         }
     }
 
-    /// Returns `None` if the state has changed.
+    /// Cancels a request that a driver holds, and delivers it. Returns `None` if the state has changed.
     fn cancel_held(
         &self,
         record: &Record,
@@ -133,7 +133,7 @@ impl Requests {
         // cancels stays parked. A driver that leaves does not wait for another driver's in-place call.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
         let cancelled = cancelled.assign(bits::PARKED, waits);
-        // The pin delays the delivery while `cancelled()` runs. `Requests::pin` has left one for it.
+        // The pin delays the delivery while `cancelled()` runs. `Requests::pin` leaves the last pin for it.
         let cancelled = cancelled.plus(if calls_cancelled { bits::PIN } else { 0 });
         let (holder, generation) = (record.holder(word), word.generation());
         record.change(word, cancelled).ok()?;
@@ -181,7 +181,7 @@ impl Requests {
         let Some(cancelled) = transition.apply(word) else {
             return Some(CancelOutcome::Busy);
         };
-        // As in `cancel_held`: for the sender, the request stays parked.
+        // As in `cancel_held`: if the sender cancels, the request stays parked.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::PARKED);
         let cancelled = cancelled.because(reason, 0).assign(bits::PARKED, waits);
         record.change(word, cancelled).ok()?;
@@ -208,7 +208,8 @@ impl Requests {
         );
     }
 
-    /// Returns the record of a sender's handle, and its state.
+    /// Returns the record of a sender's handle, and the state of the request. Refuses the handle if the
+    /// sender has freed the request.
     pub(super) fn sent(&self, handle: d2d_handle) -> Result<(&Record, Word), Refusal> {
         let (record, generation) = self.records.find(Kind::Sent, handle).ok_or(STALE_REQUEST)?;
         let word = record.word();
@@ -285,8 +286,8 @@ impl Requests {
         }
     }
 
-    /// Cancels all requests of a driver that unregisters, and frees its own. Returns when all of these
-    /// hold:
+    /// Cancels all requests that concern a driver that unregisters, and frees those that it has allocated.
+    /// Returns when all of these hold:
     /// - No thread is inside the driver's routines.
     /// - No request is with the driver.
     /// - No thread waits for one of the driver's own requests.
@@ -306,9 +307,9 @@ impl Requests {
         self.free_all(driver, || fsleep(Delta::from_millis(1)));
     }
 
-    /// Frees the requests of a driver that is leaving. All of them are home. The end of an in-place call
-    /// frees a request whose buffers the call still uses. A thread that has claimed a request gives up
-    /// the claim; until then, this calls `wait` again and again.
+    /// Frees the requests that a leaving driver has allocated. None of them is on its way. If an in-place
+    /// call still uses the buffers of a request, the end of this call frees it. If a thread has claimed a
+    /// request, calls `wait` again and again until the thread has given up the claim.
     pub(super) fn free_all(&self, driver: d2d_handle, wait: impl Fn()) {
         for record in self.records() {
             loop {

@@ -98,6 +98,7 @@ impl Requests {
             if output_len.is_some_and(|length| length > record.output_room.get()) {
                 return Err(("output-too-long", EMSGSIZE));
             }
+            // If the calling thread is in the in-place call, it gives up the buffers.
             let keeps = held.has(bits::IN_PLACE) && !record.is_inside(held, generation);
             let claimed = claimed.assign(bits::IN_PLACE, keeps);
             if record.change(held, claimed).is_ok() {
@@ -137,7 +138,7 @@ impl Requests {
         let handshake = record.is_handshake().then(|| record.holder(claimed));
         self.finish(record);
         match handshake {
-            // The time limit had passed before.
+            // The time limit of the handshake had passed before.
             Some(_) if claimed.has(bits::LATE) => Err(STALE_HOLDER_HANDLE),
             Some(driver) => Ok(CompleteOutcome::Handshake(driver)),
             None => Ok(CompleteOutcome::Done),
@@ -154,9 +155,9 @@ impl Requests {
         );
     }
 
-    /// Ends a completion whose result is written.
+    /// Ends a completion whose result is written, and delivers the request if it is over.
     pub(super) fn finish(&self, record: &Record) {
-        // Only this thread, which has claimed the request, makes the transition.
+        // This succeeds: only this thread, which has claimed the request, makes the transition.
         if record.go(&word::COMPLETED).is_ok_and(|word| word.is_over()) {
             self.deliver(record);
         }
@@ -192,8 +193,8 @@ impl Requests {
     #[cold]
     #[inline(never)]
     pub(super) fn deliver(&self, record: &Record) {
-        // Other threads see the cancel by the phase `Cancelled`, which this thread is going to end. From
-        // then on they see it by what `note_cancelled` has noted.
+        // Until this thread ends the phase `Cancelled`, other threads see by the phase that the request was
+        // cancelled. From then on they see it by what `note_cancelled` has noted.
         let cancelled = record.word();
         if cancelled.is(Phase::Cancelled) {
             record.note_cancelled(cancelled);
@@ -306,8 +307,8 @@ impl Requests {
         }
         let (result, handle, tracing) = (record.result(), record.handle(), record.tracing());
         let is_called = (record.has_routine() || word.has(bits::LATE)) && !word.has(bits::ORPHAN);
-        // As soon as the request is home, the sender may be unregistered. So this thread enters the
-        // sender before.
+        // As soon as the request is home, the sender may unregister. So this thread enters the sender
+        // before.
         let sender = match is_called {
             true => self.registry.enter(record.sender()),
             false => None,

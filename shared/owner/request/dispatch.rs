@@ -2,10 +2,10 @@
 
 //! Calling the dispatch routine of the driver that a request is with.
 //!
-//! If the receiver has `D2D_DISPATCH_IN_PLACE` and runs in the sender's execution context, it may use
-//! the buffers in place until it completes, pends or forwards the request, or returns. Until then the
-//! word has [`IN_PLACE`](bits::IN_PLACE): the request may be cancelled, but it is neither sent again
-//! nor freed, and no forwarder gets it back.
+//! If the receiver has `D2D_DISPATCH_IN_PLACE`, and its dispatch routine runs in the sender's execution
+//! context, the routine may use the buffers in place until it completes, pends or forwards the request,
+//! or returns. Until then the word has [`IN_PLACE`](bits::IN_PLACE): the request may be cancelled, but
+//! it is neither sent again nor freed, and no forwarder gets it back.
 
 use super::{
     record::{
@@ -70,7 +70,8 @@ impl Requests {
         self.call_and_return(passed).1
     }
 
-    /// As [`Requests::call`]. Also returns the dispatch routine's result, or 0 if it was not called.
+    /// As [`Requests::call`]. Also returns the dispatch routine's result, or 0 if this thread has not
+    /// called it.
     #[inline(always)]
     pub(super) fn call_and_return(&self, passed: Passed<'_>) -> (c_int, bool) {
         let Passed {
@@ -100,19 +101,20 @@ impl Requests {
         self.workers.enqueue(record);
     }
 
-    /// Calls the dispatch routine in the sender's execution context. `word` is the word by which the
-    /// request came to the receiver. Returns 0 if the request was cancelled before.
+    /// Calls the dispatch routine in the sender's execution context, and returns its result. If the request
+    /// was cancelled before, calls nothing and returns 0. `word` is the word by which the request came to
+    /// the receiver.
     #[inline(always)]
     fn dispatch(&self, record: &Record, receiver: &Inside<'_>, word: Word) -> c_int {
-        // `IN_PLACE` may belong to an earlier in-place call.
+        // `IN_PLACE` may be set because of an earlier in-place call.
         let in_place = word.has(bits::IN_PLACE) && record.is_in_place_call_of(word.generation());
         let mut view = record.view(word);
         if in_place {
             view.input = record.input.get().cast_const().cast();
             view.output = record.output.get().cast();
         }
-        // Without the buffers in place, the request may have been cancelled and sent to another driver
-        // meanwhile. Then `view` is what that driver is to see.
+        // Unless this call uses the buffers in place, the request may have been cancelled and sent to
+        // another driver meanwhile. Then `view` is what that driver is to see.
         if !in_place && !record.is_still(word) {
             return 0;
         }
@@ -171,9 +173,9 @@ impl Requests {
 
     /// Gives up the buffers; see `d2d_request_pend`. Any context.
     ///
-    /// Calls no routine of a driver, so the caller may hold a lock. If the request was cancelled, the
-    /// word keeps [`IN_PLACE`](bits::IN_PLACE), and the request is delivered when the dispatch
-    /// routine has returned.
+    /// Calls no routine of a driver, so the caller may hold a lock of its own. If the request was
+    /// cancelled, this fails, and the word keeps [`IN_PLACE`](bits::IN_PLACE) until the dispatch routine
+    /// has returned.
     pub(crate) fn pend(&self, handle: abi::d2d_handle) -> Result {
         let (record, generation) = self
             .held(handle)
@@ -191,16 +193,16 @@ impl Requests {
         }
     }
 
-    /// Gives up the buffers that the calling in-place call uses, if it still uses them. Delivers the
-    /// request or frees the record, if only the in-place call has kept it.
+    /// Gives up the buffers that the calling in-place call uses, if it still uses them. If the delivery
+    /// has waited for this, delivers the request. If the freeing of the record has, frees the record.
     ///
     /// An interrupt on this CPU, which has the same task, may have completed the request. Then another
     /// in-place call may use the buffers, and this function leaves them alone.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // If the noted call is by this task, it is the calling one: a second in-place call by the
-            // same task is nested in the first, so it has ended before this code runs.
+            // If the in-place call that the record notes is by this task, it is the calling one: a second
+            // in-place call by the same task is nested in the first, so it has ended before this code runs.
             if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }
@@ -222,7 +224,7 @@ impl Requests {
         if !word.is(Phase::Held) || !word.has(bits::QUEUED) {
             return;
         }
-        // A driver that leaves cancels its requests.
+        // If the driver is leaving, its requests are cancelled.
         let Some(receiver) = self.registry.enter_staying(record.holder(word)) else {
             return;
         };

@@ -76,8 +76,9 @@ const REMEMBERED: usize = 8;
 pub(crate) struct Record {
     word: Atomic<u64>,
     sent_generation: Atomic<u32>,
+    /// How many sends the requests of this record have had. Skips 0.
     pub(super) sendings: Atomic<u32>,
-    /// The task of the in-place call, and the generation of the hold that this call dispatches.
+    /// The task of the last in-place call, and the generation of the hold that this call dispatches.
     in_place_task: Atomic<u64>,
     in_place_generation: Atomic<u32>,
     /// The flags of the send, and [`Tracing::TRACEPOINT`].
@@ -95,14 +96,14 @@ pub(crate) struct Record {
     pub(super) tag: Atomic<u64>,
     pub(super) user_buffer: Atomic<*mut c_void>,
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
-    /// The task that is inside a forwarder's `returned()`.
+    /// While the word has [`CARRY`](word::bits::CARRY): the task that is inside a forwarder's `returned()`.
     pub(super) carrier: Atomic<u64>,
     /// The generations of holds that a cancel has ended, each at `generation % REMEMBERED`.
     cancelled: [Atomic<u32>; REMEMBERED],
     pub(super) input_size: Atomic<u32>,
     pub(super) output_size: Atomic<u32>,
     index: Atomic<u32>,
-    /// The capacity of the vector that has `input` and `output`.
+    /// The capacity of the vector in which `input` and `output` lie.
     capacity: Atomic<usize>,
     records: Atomic<*mut Records>,
     work: Opaque<bindings::work_struct>,
@@ -128,6 +129,7 @@ impl Buffers {
         const LINE: usize = abi::D2D_CACHE_LINE as usize / size_of::<u64>();
         let words = |bytes: u32| (bytes as usize).div_ceil(size_of::<u64>());
         let words = words(input) + words(output);
+        // `kmalloc()` aligns memory whose size is a multiple of a line to a line.
         let mut memory = KVec::with_capacity(words.next_multiple_of(LINE), GFP_KERNEL)?;
         memory.extend_with(words, 0, GFP_KERNEL)?;
         Ok(Self(memory))
@@ -135,7 +137,7 @@ impl Buffers {
 }
 
 impl Record {
-    /// Pairs with the transition to this state: the caller can read what was written before it.
+    /// Returns the state. The caller can read what was written before the transition to this state.
     #[inline(always)]
     pub(crate) fn word(&self) -> Word {
         Word(u64::load_acquire(&self.word))
@@ -201,9 +203,9 @@ impl Record {
         Kind::Sent.handle(self.index.get() as usize, self.sent_generation.get())
     }
 
-    /// Returns whether the sender's handle has this generation. It changes only in
-    /// [`Fill`](Phase::Fill). So the answer still holds if the caller then makes a transition from a
-    /// word that it has read before.
+    /// Returns whether the sender's handle has this generation. The generation of the handle changes only
+    /// in [`Fill`](Phase::Fill). So if the caller has read a word before this call, and then makes a
+    /// transition from that word, the answer still holds.
     #[inline(always)]
     pub(super) fn has_sent_generation(&self, generation: u32) -> bool {
         self.sent_generation.get() == generation
@@ -254,9 +256,9 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns the level of the driver that gets the request back if `driver` leaves: the driver that
-    /// has sent or forwarded the request to `driver`. `levels[i - 1]` is level i. If `driver` is the
-    /// sender, the result is 0.
+    /// Returns the level of the driver that gets the request back if `driver` leaves: of the driver that
+    /// has sent or forwarded the request to `driver`. If `driver` is the sender, returns 0.
+    /// `levels[i - 1]` is level i.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request
     /// does not concern the driver of the last level.
@@ -279,8 +281,8 @@ impl Record {
         self.in_place_generation.set(generation);
     }
 
-    /// Returns whether the fields that the holder of `word` sees are unchanged since `word`. Returns
-    /// `false` if the request is home: a thread may be sending it again.
+    /// The caller has read fields that the holder of `word` sees. Returns whether these fields have not
+    /// changed since `word`. Returns `false` if the request is home: a thread may be sending it again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
         // A thread makes its transition to `Fill` before it writes to these fields. If the caller
@@ -290,7 +292,8 @@ impl Record {
         now.generation() == word.generation() && now.is_on_its_way()
     }
 
-    /// Returns whether the calling thread is inside the in-place call that dispatches this hold.
+    /// Returns whether the calling thread is inside the in-place call that dispatches the hold of this
+    /// generation.
     #[inline(always)]
     pub(super) fn is_inside(&self, word: Word, generation: u32) -> bool {
         word.has(word::bits::IN_PLACE)
@@ -335,7 +338,7 @@ impl Record {
     /// Writes the result. The caller has claimed the request.
     #[inline(always)]
     pub(super) fn complete(&self, status: c_int, information: u64) {
-        // A forwarder may complete a request with the status that it got. Then `ended` stays.
+        // A forwarder may complete a returned request with the status that it has got. Then `ended` stays.
         if status != self.status.get() {
             self.ended.set(abi::D2D_ENDED_COMPLETED);
         }
@@ -396,8 +399,8 @@ impl Record {
         self.sent_generation
             .set(self.sent_generation.get().wrapping_add(1).max(1));
         let start: *mut u64 = self.input.get().cast();
-        // SAFETY: `make` has taken apart a vector with this start and this capacity, and no other
-        // thread uses the record.
+        // SAFETY: The caller promises that the record was made: `make` has taken apart a vector with this
+        // start and this capacity. Only this call puts it together again. No other thread uses the record.
         drop(unsafe { KVec::from_raw_parts(start, 0, self.capacity.get()) });
     }
 
@@ -442,13 +445,13 @@ type Chunk = [Record; RECORDS_PER_CHUNK];
 
 struct ChunkCell {
     chunk: OnceBox<Chunk>,
-    /// An upper bound of the chunk's records in use. If it is 0, [`Records::iter`] skips the chunk.
+    /// At least the number of the chunk's records in use. If it is 0, [`Records::iter`] skips the chunk.
     used: Atomic<u64>,
 }
 
 pub(crate) struct Records {
     chunks: KVec<ChunkCell>,
-    /// Where the search for a free record begins. The records before it were in use lately.
+    /// The index at which the search for a free record begins. The records before it were in use lately.
     first: Atomic<usize>,
     run: Work,
 }
@@ -487,9 +490,9 @@ impl Records {
         Some((self.get(index)?, generation))
     }
 
-    /// Iterates over all records in use, and over some free ones. Thread 1 changes a flag by a fully
-    /// ordered operation, and then calls this. Thread 2 makes a request, and then checks the flag.
-    /// Then thread 2 sees the change, or thread 1 finds the request.
+    /// Iterates over all records in use, and over some free ones. Suppose that thread 1 changes a flag by
+    /// a fully ordered operation, and then calls this, while thread 2 makes a request, and then checks the
+    /// flag. Then thread 2 sees the change, or thread 1 finds the request.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Record> {
         let used = self.chunks.iter().filter(|cell| cell.used.get() != 0);
         used.filter_map(|cell| cell.chunk.get()).flatten()
@@ -564,7 +567,7 @@ impl Records {
                 );
             }
         }
-        // SAFETY: The loop has initialized all records of the chunk.
+        // SAFETY: The zeros and the loop have initialized all records of the chunk.
         let chunk = unsafe { chunk.assume_init() };
         let cell = self.chunks.get(number).ok_or(EAGAIN)?;
         // If this fails, another thread has put a chunk there.
@@ -578,8 +581,8 @@ impl Drop for Records {
         let chunks = self.chunks.iter().filter_map(|cell| cell.chunk.get());
         for record in chunks.flatten() {
             if !record.word().is(Phase::Free) {
-                // SAFETY: No thread is left between `take` and `make`, so the record was made. Nobody
-                // else has the table.
+                // SAFETY: Nobody else has the table. So no thread is between `take` and `make`, and a
+                // record that is not free was made.
                 unsafe { record.unmake() };
             }
         }

@@ -66,7 +66,7 @@ pub(super) struct Passed<'a> {
     pub(super) receiver: Option<Inside<'a>>,
     /// The word by which the request came to its receiver.
     pub(super) word: Word,
-    /// The record's `sendings` since this send.
+    /// The value that the record's `sendings` has had since this send.
     pub(super) sending: u32,
 }
 
@@ -115,7 +115,7 @@ impl Requests {
         })?;
         record.make(sender, input, output, buffers);
         let handle = record.handle();
-        // This thread has the record alone in `Fill`.
+        // This cannot fail: this thread has the record alone in `Fill`.
         let _ = record.go(&word::MADE);
         // The check comes after the transition. If the driver begins to leave after the check, the
         // thread that unregisters the driver finds the request.
@@ -238,8 +238,8 @@ impl Requests {
         self.prepare::<false>(handle, send, stack)
     }
 
-    /// As [`Requests::send`], and counts the calling thread as waiting. Also returns whether the caller
-    /// may sleep.
+    /// As [`Requests::send`], and counts the calling thread as waiting. Returns the record, and whether the
+    /// caller may sleep.
     #[inline(always)]
     pub(super) fn send_and_wait(
         &self,
@@ -283,7 +283,7 @@ impl Requests {
         }
     }
 
-    /// Copies the input, and enters the receiver. Also returns whether this thread calls the receiver.
+    /// Copies the input, and enters the receiver. Returns the receiver, and whether this thread calls it.
     #[inline(always)]
     fn fill(
         &self,
@@ -491,7 +491,7 @@ impl Requests {
     /// Ends a request that was cancelled while its holder was forwarding it. If an in-place call still
     /// uses the buffers, the end of that call delivers the request. Returns the forwarder's refusal.
     pub(super) fn end_recalled(&self, record: &Record) -> Refusal {
-        // Only this thread ends the phase `Forward`.
+        // Only this thread ends the phase `Forward`, so the loop ends.
         let cancelled = loop {
             if let Some(cancelled) = record.park(&word::FORWARD_RECALLED, record.word()) {
                 break cancelled;

@@ -62,8 +62,8 @@ pub(super) const HAS_ROUTINE: Refusal = ("has-completion-routine", EINVAL);
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Limit {
     Cancel,
-    /// The wait ends with `ETIMEDOUT`. The holder keeps the request of a handshake, and its completion
-    /// calls the owner's completion routine.
+    /// For the request of a handshake: the wait ends with `ETIMEDOUT`, and the holder keeps the request.
+    /// When the holder completes it, the library calls the owner's completion routine.
     Keep,
 }
 
@@ -128,7 +128,7 @@ impl Requests {
             if record.has_routine() {
                 return Err(HAS_ROUTINE);
             }
-            // A request that is home has a result. For it the caller may be in any context.
+            // A request that is home has a result, so the caller does not wait, and may be in any context.
             if !word.is(Phase::Idle) {
                 if !trace::may_sleep() {
                     return Err(IN_ATOMIC_CONTEXT);
@@ -192,7 +192,8 @@ impl Requests {
         record.sleep(jiffies)
     }
 
-    /// Stops counting a thread as waiting. The last user of a freed request frees its record.
+    /// Stops counting the calling thread as waiting. If the sender has freed the request, and this thread
+    /// was its last user, frees the record.
     #[inline(always)]
     pub(super) fn end_wait(&self, record: &Record) {
         if record.go(&word::WAITED).is_ok_and(|word| word.is_unused()) {
@@ -258,7 +259,7 @@ impl Requests {
                 continue;
             }
             if record.transition(&word::ORPHANED, word).is_some() {
-                // The last user frees the record.
+                // The last user of the request frees the record.
                 self.cancel_for(record, Canceller::Sender(handle, Reason::Sender));
                 return Ok(());
             }

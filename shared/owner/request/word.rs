@@ -5,7 +5,7 @@
 //!
 //! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [delays its
 //! delivery](Word::is_over). The thread whose transition makes the request over delivers it.
-//! Meanwhile, other threads can only note in the word that they
+//! During the delivery, other threads can only note in the word that they
 //! - cancel the request (`CANCEL_LATER`, `CANCEL_AGAIN`),
 //! - free it (`ORPHANED`),
 //! - wait for it (`WAIT`, `SLEEP`, `WAITED`), or
@@ -22,8 +22,9 @@ pub(crate) enum Phase {
     Fill,
     /// With its holder, the driver of the last level.
     Held,
+    /// Its holder is forwarding it.
     Forward,
-    /// Its holder writes the result.
+    /// Its holder has claimed it for completion, and writes the result.
     Busy,
     /// Completed.
     Done,
@@ -38,11 +39,11 @@ const PHASES: [Phase; 8] = [Free, Idle, Fill, Held, Forward, Busy, Done, Cancell
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Reason {
-    /// Its sender cancels or frees it, or leaves.
+    /// Its sender cancels or frees it, leaves, detaches or unregisters.
     Sender,
     /// The time limit of a wait has passed.
     TimedOut,
-    /// A driver that has it, or has forwarded it, leaves.
+    /// A driver that has it, or has forwarded it, leaves, detaches or unregisters.
     Left,
 }
 
@@ -62,9 +63,10 @@ pub(crate) mod bits {
     /// - one that its sender has cancelled
     /// - one that was cancelled while its holder was forwarding it
     pub(crate) const PARKED: u64 = 1 << 8;
-    /// A worker will dispatch the request. Its holder does not know it yet.
+    /// A worker will dispatch the request. Its holder does not know the request yet.
     pub(crate) const QUEUED: u64 = 1 << 9;
     pub(crate) const RECALL: u64 = 1 << 10;
+    /// The sender has freed the request while it was in use.
     pub(crate) const ORPHAN: u64 = 1 << 11;
     /// If the request is cancelled during this hold, the owner calls the holder's `cancelled()`.
     pub(crate) const CANCEL_SET: u64 = 1 << 12;
@@ -159,13 +161,14 @@ impl Word {
         self.is(Held) && self.generation() == generation
     }
 
-    /// Returns whether the request is over. Then the thread that has made this word delivers it.
+    /// Returns whether the request is over. If it is, the thread whose transition has led to this word
+    /// delivers the request.
     #[inline(always)]
     pub(crate) const fn is_over(self) -> bool {
         (self.is(Done) || self.is(Cancelled)) && !self.has(CARRY | PARKED | PINS)
     }
 
-    /// Returns whether the thread that has made this word frees the record.
+    /// Returns whether the thread whose transition has led to this word frees the record.
     pub(crate) const fn is_unused(self) -> bool {
         self.is(Idle) && self.has(ORPHAN) && !self.has(IN_PLACE | PINS | WAITERS)
     }
@@ -176,8 +179,9 @@ impl Word {
     }
 }
 
-/// Which order a transition needs. Each transition is a fully ordered compare-and-exchange, or, out
-/// of [`Fill`], a store with release semantics.
+/// Which order a transition needs. The code makes a transition out of [`Fill`] by a store with release
+/// semantics or a compare-and-exchange, and every other one by a compare-and-exchange. Each
+/// compare-and-exchange is fully ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Acquire,
@@ -281,8 +285,8 @@ impl Transition {
 ///
 /// A line is `NAME: FROM|FROM => TO [what bits, ...] order;`. The transition is allowed from a
 /// phase in `FROM`, if the word has all bits `with` and none of the bits `unless`. `Same` leaves the
-/// phase as it is. The same operation may also change a reason, `IN_PLACE`, `QUEUED`, `PARKED`, a pin
-/// or a waiter.
+/// phase as it is. The code that makes a transition may also change, by the same operation, a reason,
+/// `IN_PLACE`, `QUEUED`, `PARKED`, a pin or a waiter.
 macro_rules! transitions {
     (@to Same) => { None };
     (@to $to:ident) => { Some($to) };
@@ -311,9 +315,9 @@ transitions! {
     // Transitions that the sender's threads make.
 
     ALLOC: Free => Fill [] Acquire;
-    /// Full: the maker checks next whether the sender is leaving.
+    /// Full: the thread checks next whether the sender is leaving.
     MADE: Fill => Idle [add GENERATION] Full;
-    /// A thread is going to send the request. Full: it checks next whether the sender is leaving.
+    /// A thread is going to send the request. Full: this thread checks next whether the sender is leaving.
     CLAIM: Idle => Fill [unless IN_PLACE|PINS|WAITERS|ORPHAN] Full;
     /// The send was refused.
     UNCLAIM: Fill => Idle [] Release;
@@ -325,7 +329,7 @@ transitions! {
     /// The sender frees a request that is in use. Its last user frees the record.
     ORPHANED: Idle|Held|Forward|Busy|Done|Cancelled => Same [unless ORPHAN, set ORPHAN] Full;
 
-    // Transitions that the holder makes. The sender, too, may pin a request that is home.
+    // Transitions that the holder makes. If the request is home, the sender may pin it, too.
 
     /// A copy from or to the buffers begins.
     PINNED: Idle|Held => Same [unless QUEUED, add PIN] Acquire;
@@ -342,6 +346,7 @@ transitions! {
     FORWARD_REFUSED: Forward => Held [unless RECALL] Release;
     FORWARD_RECALLED: Forward => Cancelled [with RECALL, clear RECALL|CANCEL_SET|RETURN_LEVEL] Full;
 
+    // Transitions that belong to the call of a dispatch routine.
 
     /// A worker is going to dispatch the request.
     DEQUEUE: Held => Same [with QUEUED, clear QUEUED] Acquire;
@@ -356,10 +361,10 @@ transitions! {
     CANCEL_LATER: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// A forwarder was going to get a cancelled request back. Now the sender gets it.
     CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|RETURN_LEVEL] Full;
-    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. A driver that leaves delivers
-    /// it then. For the sender, it stays parked.
+    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If a driver that leaves cancels the
+    /// request, it delivers the request, too. If the sender cancels it, it stays parked.
     CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|RETURN_LEVEL] Full;
-    /// The time limit of a handshake has passed. Its driver keeps the request.
+    /// The time limit of a handshake has passed. The holder keeps the request.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;
 
     // Transitions that the deliverer makes.

@@ -9,7 +9,7 @@ use kernel::{
     prelude::*, //
 };
 
-/// Dropping this waits until all queued work items have run; may sleep.
+/// The work queue. Dropping this waits until all queued work items have run; may sleep.
 ///
 /// # Invariants
 ///
