@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * By these functions, the unit tests use the inline functions and macros of shared/include/, which
- * bindgen does not translate.
+ * By these functions, the unit tests use the inline functions and the macros of shared/include/:
+ * bindgen translates neither.
  */
 #include "c_driver.h"
 #include "d2d_queue.h"
 #include "d2d_table.h"
 
-/* The owner of the drivers that the unit tests register. */
+/* module_a is the owner of the drivers that the unit tests register. */
 D2D_OWNER(module_a);
 
 u32 d2d_kunit_layout(void)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Replaces shared/owner/tracepoints.c in the module of the unit tests, which has no tracepoints.
+ * Replaces shared/owner/tracepoints.c in the module of the unit tests, which is no owner: all
+ * tracepoints are off.
  */
 #include "../owner/tracepoints.h"
 

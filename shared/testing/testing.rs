@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A pair, a context, and the module of the unit tests. Compiled with `--cfg d2d_tests` only.
+//! For the unit tests: a pair, a context, and the tests' module. Compiled with `--cfg d2d_tests` only.
 
 use crate::{
     abi,
@@ -26,7 +26,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// The expansion of `#[vtable]` needs this type in the crate root. In a driver, `module!` defines it.
+/// The module of the tests. The expansion of `#[vtable]` needs this type in the crate root. In a driver,
+/// `module!` defines the type; the tested crates do not call `module!`.
 pub struct LocalModule;
 
 impl ModuleMetadata for LocalModule {
@@ -42,13 +43,13 @@ impl ModuleMetadata for LocalModule {
     };
 }
 
-/// Promises that what is made with the result is dropped before the module is unloaded.
+/// Returns the promise that what is made with it is dropped before the tests' module is unloaded.
 pub fn drop_promise() -> DropPromise<LocalModule> {
-    // SAFETY: Each test drops what it makes before it returns. No test runs during the unload.
+    // SAFETY: Each test drops what it makes before it returns. No test runs while the module is unloaded.
     unsafe { DropPromise::new() }
 }
 
-/// Returns the module of the tests.
+/// Returns the module whose text has the operations and routines of the tests.
 pub fn module() -> *mut bindings::module {
     LocalModule::THIS_MODULE.as_ptr()
 }
@@ -79,7 +80,7 @@ crate::interface! {
     fn echo(&self, link: &PeerLink<TestPair>, value: u32) -> Result<u32>;
 }
 
-/// The size of the shared block of a [`TestPair`].
+/// How many numbers the shared block of a [`TestPair`] has.
 pub const SHARED_WORDS: usize = 256;
 
 /// A pair whose blocks of data are numbers.
@@ -99,7 +100,7 @@ struct Items {
 }
 
 impl Items {
-    /// Initializes the queue with `capacity` free items.
+    /// Initializes the queue with `capacity` free items of `item_size` bytes.
     ///
     /// # Safety
     ///
@@ -115,6 +116,7 @@ impl Items {
             memory: KVVec::from_elem(0, capacity as usize * words, GFP_KERNEL)?,
             pool: KVVec::with_capacity(capacity as usize, GFP_KERNEL)?,
         };
+        // SAFETY: Nothing else uses the queue, and its lock is not initialized yet.
         unsafe {
             bindings::__spin_lock_init(
                 &raw mut (*queue).lock,
@@ -151,8 +153,8 @@ struct Memory {
     blocks: [u8; Sizes::of::<TestPair>().context_bytes() - size_of::<abi::d2d_context>()],
 }
 
-/// A context without drivers, with the layout of an owner's context; `shared/owner/context_box/tests.rs`
-/// tests those.
+/// A context without drivers. It has the layout of the contexts that an owner allocates;
+/// `shared/owner/context_box/tests.rs` tests those.
 pub struct TestContext {
     context: Context<TestPair>,
     _raw: Pin<KBox<Opaque<Memory>>>,
@@ -160,11 +162,11 @@ pub struct TestContext {
 }
 
 impl TestContext {
-    /// Makes context number `id`.
+    /// Makes context number `id`. Each of its queues has `capacity` items of `item_size` bytes.
     pub fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
         let pinned = KBox::pin_init(Opaque::<Memory>::zeroed(), GFP_KERNEL)?;
         let raw = pinned.get().cast::<abi::d2d_context>();
-        // SAFETY: The context is zeroed, pinned and not shared yet. The result keeps the items.
+        // SAFETY: The context is zeroed, pinned and not shared yet. The result keeps the items beside it.
         let items = unsafe {
             (*raw).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*raw).id = id;
