@@ -966,7 +966,7 @@ int d2d_request_pend(d2d_handle request);
  * @send: the target, the code and the flags; the owner ignores the other members. With
  *	D2D_SEND_ROUTINE, the owner calls returned() when the request comes back
  *
- * A dispatch routine may not wait for a request that it has forwarded.
+ * A dispatch routine may not wait until a request that it has forwarded comes back.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep.
  *

@@ -3,8 +3,8 @@
  * The blocks of data of a context, for a C driver. Rust drivers have shared/d2d/data.rs and
  * shared/d2d/context.rs.
  *
- * One lock protects all three blocks. A pointer to a block may be used only while the lock is held.
- * Any context but NMI.
+ * One lock protects all three blocks. A driver uses a pointer to a block only while it holds the
+ * lock. Any context but NMI; no function sleeps.
  */
 #ifndef D2D_DATA_H
 #define D2D_DATA_H

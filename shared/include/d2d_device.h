@@ -46,14 +46,15 @@ static inline bool d2d_device_exists(const char *name)
  * @driver: the driver's name, which the refusal shows
  * @device: the device
  *
- * After this, nothing may fail in the initialization of the module. If the initialization fails,
- * the kernel frees the module although a process may have the device open.
+ * After this, nothing may fail in the initialization of the module: the kernel would free the
+ * module although a process may have the device open.
  *
- * misc_register() prints a stack trace if a device of this name exists, so look for it first.
+ * misc_register() prints a stack trace if a device of this name exists, so this function looks for
+ * such a device first.
  *
  * Context: Process context. May sleep.
  * Return: 0, -EBUSY if there is a device of this name or no number is left, or -ENOMEM. Never
- * -EEXIST, which is init_module()'s for a module that is loaded already.
+ * -EEXIST: init_module() returns this for a module that is loaded already.
  */
 static inline int d2d_device_register(const char *driver, struct miscdevice *device)
 {

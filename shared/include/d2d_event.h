@@ -5,7 +5,7 @@
  *
  * Each driver that creates or opens an event of a name gets a handle of its own for the same event.
  * The event exists until its last handle is closed. When a driver is unregistered, the owner closes
- * the driver's handles.
+ * the driver's handles, after the last of the driver's routines has returned.
  *
  * A notification event stays set until it is reset; all waits for it end. A synchronization event
  * that is set ends exactly one wait, which resets it. If no thread waits, the event stays set, and
@@ -16,8 +16,8 @@
  * In all other cases, and when a thread begins to wait, the owner takes the lock of all events,
  * with interrupts disabled (docs/interrupts-off.md).
  *
- * A set gives the event to the threads that wait for it, in the order in which they began to wait.
- * A wait for all of several events takes all of them at once, or none.
+ * A thread that sets an event ends the waits for it in the order in which they began. A wait for
+ * all of several events takes all of them at once, or none.
  *
  * User space can watch an event by the file /sys/kernel/debug/d2d-OWNER/events/NAME: see
  * docs/guide.md. Watching an event does not take it.
@@ -51,9 +51,9 @@
 /**
  * DOC: The functions of events in an owner's table
  *
- * What d2d.h says of its functions holds for these: -ENODEV, -ESTALE and -EFAULT for a bad pointer
- * are left out of the lists of errors, and any context is allowed unless a comment says otherwise.
- * Only d2d_event_ring() never fails.
+ * What d2d.h says of its functions holds for these, too. The lists of errors leave out -ENODEV,
+ * -ESTALE, and -EFAULT for a bad pointer. A function may be called in any context, unless its
+ * comment says otherwise. Only d2d_event_ring() never fails.
  */
 
 /**
@@ -142,7 +142,7 @@ static inline int d2d_event_open_of(d2d_handle driver, const char *of, const cha
  * d2d_event_close() - close a handle
  * @event: the handle
  *
- * Waits that were begun with the handle end with -ECANCELED. Its handler is removed.
+ * Ends the waits that were begun with the handle, with -ECANCELED. Removes the handle's handler.
  *
  * Context: Task, may sleep.
  *
@@ -181,14 +181,14 @@ int d2d_event_query(d2d_handle event);
 void d2d_event_ring(d2d_handle event);
 
 /**
- * d2d_event_wait() - wait until one of the events is set, and take it
+ * d2d_event_wait() - wait until one of the events is set, or all are, and take what is set
  * @events: the events
  * @count: the number of events, 1 to D2D_EVENT_MAX_WAITS
  * @flags: D2D_EVENT_WAIT_...
  * @timeout: the limit in milliseconds, counted in the kernel's ticks, or D2D_EVENT_FOREVER. With
  *	0, the function takes what is set, without waiting
- * @index: where to store the index of the event that was taken, or NULL. If several are set,
- *	the wait takes the first one in the array
+ * @index: where to store the index of the event that was taken (0 with D2D_EVENT_WAIT_ALL), or
+ *	NULL. If several are set, the wait takes the first one in the array
  *
  * If the memory at @index disappears during the wait, the owner sets each synchronization event
  * that the wait has taken, so that no set is lost. It leaves out an event whose handle was closed.
@@ -202,7 +202,7 @@ void d2d_event_ring(d2d_handle event);
  * * %-ENOMEM - no memory; only with more than four events
  * * %-ETIMEDOUT - the limit has passed, or with a timeout of 0 no event is set
  * * %-ERESTARTSYS - a signal came
- * * %-ECANCELED - the handle was closed, or its driver is being detached or has left
+ * * %-ECANCELED - one of the handles was closed, or its driver is being detached or has left
  */
 int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, u32 *index);
 
@@ -212,12 +212,13 @@ int d2d_event_wait(const d2d_handle *events, u32 count, u32 flags, u32 timeout, 
  * @event: the handle with which d2d_event_on_set() was called
  *
  * The owner calls the routine in the execution context of the thread that sets the event, which may
- * be any, and inside an RCU read-side critical section: the routine does not sleep. It takes no
- * lock that a thread holds while it sets the event. It may set other events, unless their handlers
- * lead back to this routine. Several calls of the routine may run at once.
+ * be any. The call is inside an RCU read-side critical section, so the routine does not sleep. The
+ * routine takes no lock that a thread may hold while it sets the event. It may set other events,
+ * unless their handlers lead back to this routine. Several calls of the routine may run at once.
  *
- * Return: 0, or a negative errno if the driver cannot react to the set any more. Then the routine
- * is not called again, and a synchronization event goes to the next handler, or stays set.
+ * Return: 0, or a negative errno if the driver cannot react to the event any more. Then the owner
+ * does not call the routine again, and a synchronization event goes to the next handler, or stays
+ * set.
  */
 typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
 
@@ -228,15 +229,14 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  *	NULL to remove the handler
  * @argument: its argument
  *
- * A handle has at most one handler. If the event is set when this function is called, @routine is
- * called at once.
+ * A handle has at most one handler. If the event is set already, this function calls @routine.
  *
- * Each set of a notification event calls all handlers, also if the event is set already. Setting a
- * synchronization event ends one wait; if no thread waits, one handler takes the event. The
- * handlers take it in turn. If the handler that has taken the event fails, or is removed before it
- * is called, the owner sets the event once more. If several threads set the event at the same time,
- * the owner may call the routine once for several sets. That call begins after the last of these
- * sets. Resetting the event does not cancel a call that is due.
+ * Whenever a thread sets a notification event, even one that is set already, the owner calls all
+ * handlers. Setting a synchronization event ends one wait; if it ends none, one handler takes the
+ * event. The handlers take it in turn. If the handler that has taken the event fails, or is removed
+ * before its call, the owner sets the event once more. If several threads set the event at the same
+ * time, the owner may call the routine only once, after the last of them has set it. Resetting the
+ * event does not cancel a call that is due.
  *
  * The routine does not run, and is not called any more, when one of these functions has returned:
  *
@@ -244,8 +244,8 @@ typedef int (*d2d_event_routine)(void *argument, d2d_handle event);
  * - d2d_event_close() for the handle;
  * - d2d_leave() or d2d_unregister() for the driver.
  *
- * These functions wait for a grace period of RCU. So a driver calls d2d_leave() first, and then
- * stops what the routine has started.
+ * They wait for a grace period of RCU. A driver calls d2d_leave() before it stops what the routine
+ * starts: until then, the routine may start it again.
  *
  * Context: Task, may sleep.
  *

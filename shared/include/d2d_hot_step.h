@@ -24,7 +24,7 @@ struct d2d_hot_keys { D2D_GROUPS(D2D_HOT_KEY) };
 #define D2D_KEY_OFF(group)	.group = STATIC_KEY_FALSE_INIT,
 #define D2D_DEFINE_HOT_KEYS	struct d2d_hot_keys d2d_own_hot_keys = { D2D_GROUPS(D2D_KEY_OFF) }
 
-/* The bench measures what these branches cost. */
+/* The bench builds the modules with D2D_NO_TRACEPOINTS, too, to see what the branches cost. */
 #ifndef D2D_NO_TRACEPOINTS
 #define d2d_hot_enabled(group)	static_branch_unlikely(&d2d_own_hot_keys.group)
 #else
@@ -71,14 +71,15 @@ static noinline __cold __maybe_unused void d2d_hot_queue_trace(struct d2d_queue 
 
 /**
  * d2d_hot_queue_unlock() - trace a step of a queue, and unlock the queue
- * @queue: the queue, locked, so that the trace has its steps in the order in which they happened
+ * @queue: the queue, locked, so that the trace has the queue's steps in their order
  * @flags: what spin_lock_irqsave() has stored
  * @step: D2D_STEP_ENQUEUE or D2D_STEP_DEQUEUE
  * @n: the number of items that are put or taken
  * @doorbell: the event that the caller is going to set, or 0
  *
- * Each branch unlocks the queue itself. With one unlock after both, the compiler keeps @queue and
- * @flags in registers across the call, and saves these registers even while the group is off.
+ * Each branch unlocks the queue itself. With one unlock after both, the compiler would keep @queue
+ * and @flags in registers across the call of d2d_hot_queue_trace(), and save these registers even
+ * while the group is off.
  */
 static inline void d2d_hot_queue_unlock(struct d2d_queue *queue, unsigned long flags,
 					enum d2d_step step, u32 n, d2d_handle doorbell)

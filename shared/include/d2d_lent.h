@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Lent memory, for example a ring, which belongs to one side of a context and which both sides use.
+ * Lent memory, for example a ring: memory of one side of a context that both sides use.
  * Rust drivers have shared/d2d/lent.rs.
  *
  * The memory consists of one or more structures of one type. The generated header of the pair has
@@ -25,13 +25,13 @@
 
 /**
  * d2d_lend() - lend memory to the other side of a context
- * @endpoint: the endpoint of the lender, which it fills in
+ * @endpoint: the caller's own endpoint in the context
  * @memory: the memory
- * @size: bytes
+ * @size: bytes of all of the memory
  * @hash: the hash of its structure, such as GAUGE_PAIR_RING_HASH
  *
  * Return: 0, or, with a line in the log,
- * * %-EINVAL - there is no memory, or it is empty
+ * * %-EINVAL - @memory is NULL, or @size is 0
  * * %-EALREADY - the endpoint lends memory already
  */
 static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t size, u64 hash)
@@ -52,16 +52,16 @@ static inline int d2d_lend(struct d2d_endpoint *endpoint, void *memory, size_t s
  * @all: where to store the size of all of the memory, in bytes, or NULL. Use the stored size: the
  *       other side can change @endpoint->lent.size
  *
- * A peer may use the memory of the owner after it has checked the context, and until it is
- * detached. An owner uses the memory of the peer only between d2d_peer_enter() and d2d_peer_exit().
+ * A peer may use the owner's memory after d2d_context_check(), and until the peer is detached. An
+ * owner uses the peer's memory only between d2d_peer_enter() and d2d_peer_exit().
  *
- * The alignment is not checked.
+ * The function does not check how the memory is aligned.
  *
  * Return: the memory, or an error pointer, with a line in the log:
  * * %-ENODATA - nothing is lent
  * * %-EPROTOTYPE - the memory consists of another structure
  * * %-EMSGSIZE - it is smaller than @size
- * * %-EFAULT - it cannot be read
+ * * %-EFAULT - its first or last byte cannot be read
  */
 static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u64 hash,
 			     size_t *all)
@@ -90,7 +90,7 @@ static inline void *d2d_lent(const struct d2d_endpoint *endpoint, size_t size, u
  * d2d_lent_index() - find which of the lent structures a request is about
  * @lent: the memory, from d2d_lent()
  * @all: the size of all of the memory, in bytes, from d2d_lent()
- * @size: the bytes of one structure, at most @all
+ * @size: the bytes of one structure, 1 to @all
  * @user_buffer: that of struct d2d_request
  *
  * Does not follow @user_buffer, which may come from any driver. The caller uses the structure

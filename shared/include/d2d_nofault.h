@@ -6,8 +6,8 @@
  * the access. Any context but NMI; no function sleeps. Rust drivers have shared/d2d/probe.rs.
  *
  * The kernel does not export copy_to_kernel_nofault(). So this file uses the macros behind it,
- * __get_kernel_nofault() and __put_kernel_nofault(). They access memory in assembler, which KASAN
- * does not instrument. A check by KASAN can itself fault.
+ * __get_kernel_nofault() and __put_kernel_nofault(). They are in assembler, which KASAN does not
+ * instrument: a check by KASAN of a bad address could itself fault.
  */
 #ifndef D2D_NOFAULT_H
 #define D2D_NOFAULT_H
@@ -26,8 +26,7 @@
  *
  * In User-Mode Linux, a fault enables interrupts, and the kernel retries an access to the vmalloc
  * area until the page is mapped. So the function accepts only the kernel's physical memory, which
- * is always mapped, and mapped pages of the vmalloc area. The addresses of processes belong to
- * other address spaces.
+ * is always mapped, and mapped pages of the vmalloc area.
  */
 static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 {
@@ -47,8 +46,8 @@ static inline bool d2d_is_kernel_range(unsigned long first, size_t size)
 
 /*
  * In User-Mode Linux, a module cannot use __get_kernel_nofault(): it needs relocations of 32 bits,
- * into which the kernel's addresses do not fit. This copy may run in an interrupt, in the middle of
- * another copy, so it restores that copy's fault target.
+ * into which the kernel's addresses do not fit. An interrupt may call this function while another
+ * copy runs. So the function restores segv_continue, the fault target of that copy.
  */
 static inline bool d2d_copy_mapped(void *to, const void *from, size_t size)
 {

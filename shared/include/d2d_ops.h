@@ -4,7 +4,7 @@
  * shared/d2d/interface.rs.
  *
  * The functions do not trust the owner's pointers. If a function refuses something, it prints the
- * step "refuse" in the name of the module. Any context but NMI; no function sleeps or allocates.
+ * step "refuse" with the name of this module. Any context but NMI; no function sleeps or allocates.
  */
 #ifndef D2D_OPS_H
 #define D2D_OPS_H
@@ -45,7 +45,7 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 				  sizeof(*offered));
 	if (hdr.layout != D2D_LAYOUT)
 		return d2d_refuse(KBUILD_MODNAME, "bad-layout", -EBADE, hdr.layout, D2D_LAYOUT);
-	/* A context lies on two pages at most. */
+	/* A context lies on two pages at most: that of hdr, which was read, and that of last. */
 	static_assert(sizeof(*offered) <= PAGE_SIZE);
 	if (d2d_get_nofault(&byte, last))
 		return d2d_refuse(KBUILD_MODNAME, "bad-context-pointer", -EFAULT, 0, 1);
@@ -54,11 +54,11 @@ static inline int d2d_context_check(const struct d2d_context *offered)
 
 /**
  * d2d_ops_copy() - check the operations of the other side, and copy them
- * @to: the caller's table; D2D_OPS_INIT() has stored the interface that the caller expects
+ * @to: the caller's table, whose D2D_OPS_INIT() says which interface the caller expects
  * @endpoint: the endpoint of a context that d2d_context_check() has accepted
  * @module: the module of that context
  *
- * If the other side lacks an operation, its pointer in @to is NULL: check that before each call.
+ * If the other side lacks an operation, the operation is NULL in @to: check that before each call.
  *
  * Return: 0, or
  * * %-EFAULT - no table, or a pointer that is misaligned or cannot be read

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * An owner in C. Its module links the owner's half of the library through d2d-c-owner-of
- * (shared/library.mk). It calls the functions of d2d.h by their names, as a peer does, but without
+ * (shared/library.mk). The owner calls the functions of d2d.h as a peer does, but has no
  * D2D_OWNER(). An example is examples/metronome/c_metronome.c.
  */
 #ifndef D2D_OWNER_H
@@ -10,11 +10,11 @@
 #include "d2d.h"
 
 /*
- * How the library learns that a peer has completed a handshake: by the return of the peer's
- * dispatch(), or, if the handshake is pending then, as with D2D_LEARN_WAIT.
+ * How the library learns that a peer has completed a handshake. D2D_LEARN_RETURN: by the return of
+ * the peer's dispatch(); if dispatch() has pended the handshake, as with D2D_LEARN_WAIT.
  */
 #define D2D_LEARN_RETURN	0
-/* In the thread that completes the handshake; d2d_attach() does not wait. */
+/* The thread that completes the handshake tells the library; d2d_attach() does not wait. */
 #define D2D_LEARN_ROUTINE	1
 /* d2d_attach() waits until the handshake is completed. */
 #define D2D_LEARN_WAIT		2
@@ -26,19 +26,19 @@
  * struct d2d_owner - an owner in C
  * @ops: the operations that the owner offers. The first argument of each is the address of
  *	the struct d2d_context
- * @peer_ops: a D2D_OPS_INIT() table of what the owner expects of a peer. Its operations are not
- * used
+ * @peer_ops: a table whose D2D_OPS_INIT() says which interface the owner expects of a peer. The
+ *	library does not use its operations
  * @self: the first argument of the routines
  * @dispatch: as in struct d2d_driver
  * @returned: as in struct d2d_driver
- * @completed: as in struct d2d_driver. If it is NULL, the library frees a request that was sent
- *	with D2D_SEND_ROUTINE when it comes back, and prints a line
+ * @completed: as in struct d2d_driver. If it is NULL, and a request comes back that the owner has
+ *	sent with D2D_SEND_ROUTINE, the library frees the request and prints a line
  * @cancelled: as in struct d2d_driver
  * @prepare: fills in the owner's data in a context, whose blocks are zeroed. d2d_owner_start()
  *	calls it once for each context, before any other thread knows of the context. May sleep
- * @attached: called when a peer has been attached, in a task that may sleep; with
- *	D2D_LEARN_ROUTINE, in any execution context. It can call the peer's operations, but until
- *	it has returned, d2d_peer_lookup() returns %-ESHUTDOWN
+ * @attached: called when a peer has been attached. May sleep, but with D2D_LEARN_ROUTINE it may
+ *	be called in any execution context. It can call the peer's operations, but until it has
+ *	returned, d2d_peer_lookup() returns %-ESHUTDOWN
  * @detached: called when the peer has been detached, and no thread is inside the peer's operations
  *	any more. May sleep
  * @flags: D2D_DISPATCH_..., as in struct d2d_driver
@@ -52,7 +52,7 @@
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
  * @sizes_hash: the hash of the pair's minor version that has these sizes. The chain of @ops must
- *	have the same hash
+ *	contain this hash
  *
  * All routines but @dispatch may be NULL. A constant in the generated header of the pair, such as
  * MY_PAIR_DATA_SIZES, initializes the last four members. Each size is at most D2D_DATA_SIZE, and 0
@@ -84,9 +84,9 @@ struct d2d_owner {
 };
 
 /**
- * struct d2d_peer - the peer of a context, while the owner's thread is inside it
- * @ops: the library's copy of the peer's operations, a table of the type of @peer_ops. An operation
- *	that the peer does not have is NULL: check for that before each call
+ * struct d2d_peer - what a thread of the owner uses while it is inside the peer of a context
+ * @ops: the library's copy of the peer's operations, of the same type as @peer_ops of struct
+ *	d2d_owner. An operation that the peer lacks is NULL: check for that before each call
  * @self: the first argument of each operation
  * @inside: for d2d_peer_exit()
  */
@@ -100,7 +100,7 @@ struct d2d_peer {
  * d2d_owner_start() - start the owner of this module
  * @owner: what the owner consists of; copied. The tables, their chains and @self stay valid until
  *	d2d_owner_stop() has returned
- * @handle: where to store the handle of the owner's driver object
+ * @handle: where to store the handle of the owner's driver object, which sends the owner's requests
  *
  * A module calls this only once, in its initialization. If a later part of the initialization
  * fails, the module calls d2d_owner_stop(). Drivers can register as soon as the initialization has
@@ -128,8 +128,8 @@ int d2d_owner_start(const struct d2d_owner *owner, d2d_handle *handle);
  * none of its routines and none of the exported functions runs, and frees the contexts.
  *
  * A module that has started its owner calls this in its exit: otherwise the kernel frees code that
- * the library still uses. The owner first stops its own timers, work items and threads; if these
- * may wait for events or requests, it ends the waits by d2d_leave().
+ * the library still uses. Before the call, the owner stops its own timers, work items and threads.
+ * If these may wait for events or requests, it first ends the waits by d2d_leave().
  *
  * The call prints a line and does nothing if d2d_owner_start() has not returned, if the owner was
  * stopped before, or if the module is neither in its initialization nor in its exit.
@@ -144,7 +144,8 @@ void d2d_owner_stop(void);
  * @peer: where to store the peer's operations
  *
  * The peer cannot detach until the same thread, in the same execution context, has called
- * d2d_peer_exit(). A thread may enter again while it is inside, and may sleep inside.
+ * d2d_peer_exit(). A thread may enter again while it is inside. It may sleep inside if it could
+ * sleep before. d2d_hot_call() and d2d_hot_return() make the trace show calls of operations.
  *
  * Context: Any context. Code other than the owner's routines and operations calls this only between
  * d2d_owner_start() and d2d_owner_stop().

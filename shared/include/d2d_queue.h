@@ -3,10 +3,10 @@
  * The functions of a queue, for C drivers. Any context but NMI; no function sleeps or allocates.
  * Rust drivers have shared/d2d/queue.rs.
  *
- * Only one driver can redeem the handle of an item. This driver then uses the item until it
+ * d2d_queue_take() returns a handle. Only one driver can redeem it, and then uses the item until it
  * releases the item. A peer releases its items before it detaches. When it detaches, the handles
  * that nobody has redeemed become stale. An owner may use the items that it has redeemed until it
- * calls d2d_owner_stop().
+ * calls d2d_owner_stop(), and releases them before.
  */
 #ifndef D2D_QUEUE_H
 #define D2D_QUEUE_H
@@ -23,8 +23,8 @@
 /**
  * d2d_queue_find() - find the item whose index is in a handle
  * @queue: the queue
- * @handle: any number. One with the generation 0 must be refused: its D2D_ITEM_HELD() can be 0,
- *	which is the claim of an item that no handle names
+ * @handle: any number. The function refuses the generation 0: D2D_ITEM_HELD() of such a number can
+ *	be 0, which is the claim of an item that no handle names
  *
  * Only the functions of this file use it.
  *
@@ -177,7 +177,7 @@ static inline struct d2d_item *d2d_queue_redeem(struct d2d_queue *queue, d2d_han
  *
  * No other function of this file checks the items that the other side puts.
  *
- * Return: 0, or %-ENOMSG, with a line in the log, if the kind or the length is another one
+ * Return: 0, or %-ENOMSG, with a line in the log, if the kind or the length is not the expected one
  */
 static inline int d2d_queue_expect(const struct d2d_item *item, const char *driver, u32 kind,
 				   u32 len)
@@ -203,7 +203,7 @@ static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 	d2d_handle held = D2D_ITEM_HELD(handle);
 	struct d2d_item *first;
 
-	/* In this order: another thread may redeem the handle between the two exchanges. */
+	/* First unredeemed: another thread may redeem the handle between the two exchanges. */
 	if (!item || (cmpxchg(&item->claim, handle, 0) != handle &&
 		      cmpxchg(&item->claim, held, 0) != held)) {
 		d2d_queue_note_stale(queue);

@@ -14,8 +14,8 @@
 #include <linux/types.h>
 
 /*
- * X(constant, tracepoint, name in the line, group): a step. The group is one of D2D_GROUPS() of
- * d2d.h for a hot step, and none for any other.
+ * X(constant, tracepoint, name in the line, group): a step. A hot step has one of the groups in
+ * D2D_GROUPS() of d2d.h. Every other step has the group "none".
  */
 #define D2D_STEPS(X) \
 	X(LOAD, load, "load", none) /* a driver's initialization begins */ \
@@ -135,7 +135,7 @@ struct d2d_record {
 	struct d2d_field fields[D2D_RECORD_FIELDS];
 };
 
-/* The step is hot: it gets a line only if the owner prints those of its group. */
+/* The step is hot: it gets a line only if the owner prints the steps of its group. */
 #define D2D_RECORD_HOT		0x1
 
 /* Room for the fields in a line, with the NUL, in bytes. A longer text is cut off. */
@@ -145,9 +145,9 @@ struct d2d_record {
  * d2d_trace() - print the line of a step, if it gets one, and hit its tracepoint
  * @record: the step
  *
- * A function of the owner. It prints "?" in place of the name of an unknown field, of a text that
- * cannot be read, and of each byte that is not a visible ASCII character. It refuses a record that
- * it cannot read, or whose step does not exist.
+ * A function of the owner. It prints "?" for the name of an unknown field, for a text that it
+ * cannot read, and for each byte of a text that is not a visible ASCII character. It refuses a
+ * record that it cannot read, or whose step does not exist.
  *
  * Context: Any context but NMI. Calls no routine of a driver.
  */

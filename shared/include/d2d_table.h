@@ -92,7 +92,7 @@ enum { D2D_FUNCTION_COUNT = 0 D2D_FUNCTIONS(D2D_COUNT_FUNCTION) };
 
 /*
  * In all major versions, d2d_trace and d2d_register have the same places. So a peer of another
- * major version finds d2d_register(), which refuses it.
+ * major version finds d2d_register() here, and this function refuses the peer.
  */
 #define D2D_TABLE_MEMBER(result, name, parameters, arguments)	result (*name) parameters;
 struct d2d_table {
@@ -112,8 +112,8 @@ static_assert(sizeof(struct d2d_table) ==
 
 /*
  * A peer's function "name". Its static call first goes to "name_by_table". d2d_register() directs
- * it to the owner's function, if the owner has this function. Both are notrace, so that the
- * compiler adds no code for ftrace to hot paths.
+ * the call to the owner's function, if the owner has it. The peer's two functions are notrace, so
+ * that the compiler adds no code for ftrace to hot paths.
  */
 #define D2D_PEER_FUNCTION(result, name, parameters, arguments)			\
 static result notrace name##_by_table parameters				\
@@ -141,8 +141,8 @@ result notrace name parameters							\
 	static void d2d_bind(void) { D2D_FUNCTIONS(D2D_BIND) }
 
 /*
- * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);", once in one of its files,
- * beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the same.
+ * Makes this module a peer of an owner, as in "D2D_OWNER(module_a);". A peer in C has this line in
+ * one of its files, beside MODULE_IMPORT_NS("D2D"). In Rust, module_peer! does the same.
  */
 #define D2D_OWNER(owner)	D2D_PEER_OF(owner)
 #define D2D_PEER_OF(owner)						\
@@ -169,8 +169,8 @@ struct D2D_EXPORTED {
 
 /*
  * By this rule, gendwarfksyms computes the version of the symbol without the members of the
- * structure, which have a hash of their own, D2D_LAYOUT. See the kernel's
- * Documentation/kbuild/gendwarfksyms.rst.
+ * structure. D2D_LAYOUT covers the members of each of these structures but d2d_record. See the
+ * kernel's Documentation/kbuild/gendwarfksyms.rst.
  */
 #define D2D_DECLARED_ONLY(name)								\
 	static const char name##_rule[] __used __aligned(1)				\
