@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module of an owner in C. Kbuild compiles this file for each such owner, and states the
-//! owner's name in `RUST_MODFILE`.
+//! The module of an owner in C: the functions of `d2d_owner.h` and of the table. Kbuild compiles
+//! this file for each such owner, and states the owner's name in `RUST_MODFILE`.
 
 use d2d_owner::{
     abi,

@@ -91,8 +91,8 @@ impl Description {
     /// # Errors
     ///
     /// Each with its line:
-    /// - `EFAULT` if a table is not initialized, or the dispatch routine or the pair's sizes are
-    ///   missing
+    /// - `EFAULT` if `owner` is null, has no dispatch routine or no sizes of its pair's minor
+    ///   version, or if one of its tables is not initialized
     /// - `ENOEXEC` if a routine is outside the text of the module
     /// - `EINVAL` if a flag is unknown
     ///
@@ -125,11 +125,11 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The sizes must be those of this minor version of the pair, too.
+        // The chain has a hash for each minor version. The sizes must be those of this version.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }
-        // The other routines are checked when the driver object is registered.
+        // `Driver::copy` checks `dispatch`, `returned` and `cancelled`.
         let routines = [
             owner.completed.map(|routine| routine as usize),
             owner.attached.map(|routine| routine as usize),
@@ -178,9 +178,9 @@ impl Description {
         context: &Context<()>,
     ) {
         if let Some(routine) = routine {
-            // SAFETY: The routine may be called with `self` and a context by the contract of
-            // `struct d2d_owner`. The server calls this only in the execution contexts that the
-            // contract names.
+            // SAFETY: By the contract of `struct d2d_owner`, the routine may be called with `self`
+            // and a context. Each caller of `tell` is in an execution context that the contract
+            // names for its routine.
             unsafe { routine(self.owner.self_, context.as_raw()) };
         }
     }
@@ -227,8 +227,8 @@ impl Table {
 
 /// A checked copy of a peer's endpoint.
 struct PeerTable {
-    /// The owner's header, then the addresses of the peer's operations, 0 for one that the peer
-    /// lacks.
+    /// The header of the owner's `peer_ops`, then the address of each operation of the peer. If the
+    /// peer lacks the operation, the address is 0.
     words: KVec<usize>,
     this: *mut c_void,
 }
@@ -454,7 +454,7 @@ impl AnyOwner for COwner {
         abi::d2d_driver {
             dispatch: owner.dispatch,
             returned: owner.returned,
-            // Late handshakes end here, even if the owner has no such routine.
+            // Handshakes end in this function, so it is set even if the owner has no `completed`.
             completed: Some(completed),
             cancelled: owner.cancelled,
             flags: owner.flags,
@@ -466,12 +466,11 @@ impl AnyOwner for COwner {
     fn leaving(&self) {}
 }
 
-/// Ends a handshake, or passes the completion of another request on.
+/// Ends a handshake. Passes any other request on to the owner's routine.
 ///
 /// # Safety
 ///
-/// This is the `completed` of the driver object of [`OWNER`], which the server calls as `d2d.h`
-/// says.
+/// The server calls this as the `completed` of the driver object of [`OWNER`], as `d2d.h` says.
 #[inline]
 unsafe extern "C" fn completed(
     this: *mut c_void,
@@ -488,7 +487,8 @@ unsafe extern "C" fn completed(
     let Some(completed) = owner.server.completed_handshake(completed) else {
         return abi::D2D_MORE_PROCESSING_REQUIRED as c_int;
     };
-    // Dropping `completed` frees the request. That is for the owner's routine to decide.
+    // Dropping `completed` would free the request. The value that this function returns says
+    // whether the server frees it.
     core::mem::forget(completed);
     match owner.description().completed {
         // SAFETY: The server calls this as the `completed` of `struct d2d_driver`. By the contract
@@ -587,8 +587,8 @@ pub struct CModule<M: ModuleMetadata> {
     _module: PhantomData<fn(M)>,
 }
 
-// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread,
-// which may drop what another thread has made.
+// SAFETY: Only `parts` changes, atomically. The exchange in `stop` gives the pointer to one thread.
+// This may be another thread than that which has made the `CParts`, because these are `Send`.
 unsafe impl<M: ModuleMetadata> Sync for CModule<M> {}
 
 impl<M: ModuleMetadata> CModule<M> {

@@ -33,7 +33,7 @@ impl Completion {
         })
     }
 
-    /// Ends all waits, also those that have not begun yet. Any context.
+    /// Ends all waits. From here on, a wait returns at once. Any context.
     pub(crate) fn complete_all(&self) {
         // SAFETY: `new` has initialized the completion.
         unsafe { bindings::complete_all(self.inner.get()) };

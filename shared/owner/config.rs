@@ -17,8 +17,8 @@ const CONTEXTS: u32 = 64;
 const CAPACITY: u32 = 1 << 20;
 const ITEM_SIZE: u32 = 4096;
 
-// The handle of an item has room for its index and for the id of its queue. The item's 16-bit
-// length has room for its size.
+// The handle of an item has room for the item's index and for the id of its queue; a context has
+// two queues. The 16-bit length of an item can hold the size of its payload.
 const _: () = assert!(
     CAPACITY <= 1 << abi::D2D_ITEM_INDEX_BITS
         && 2 * CONTEXTS << abi::D2D_ITEM_INDEX_BITS <= abi::D2D_HANDLE_ITEM
@@ -32,7 +32,7 @@ pub(crate) enum Learn {
     Return,
     /// By the owner's completion routine, in the thread that completes the request.
     Routine,
-    /// The owner waits for the request.
+    /// Always by a wait.
     Wait,
 }
 
@@ -47,7 +47,7 @@ pub struct Config {
     pub(crate) learn: Learn,
     /// Milliseconds that a driver has to complete a handshake.
     pub(crate) timeout: u32,
-    /// Whether hot steps are printed.
+    /// Whether [`Config::print_hot_steps`] was called.
     pub(crate) hot_lines: bool,
 }
 
@@ -107,8 +107,8 @@ impl Config {
         size_of::<abi::d2d_item>().div_ceil(8) + (self.item_size as usize).div_ceil(8)
     }
 
-    /// Checks that there is enough memory for all contexts. Otherwise the first ones use up the
-    /// memory of the machine before the allocation of a later one fails. Any context.
+    /// Checks that there is enough memory for all contexts. Without this check, the first ones could
+    /// use up the memory of the machine before the allocation of a later one fails. Any context.
     ///
     /// # Errors
     ///
@@ -121,7 +121,8 @@ impl Config {
         }
     }
 
-    /// Returns the bytes of a context whose blocks of data have these sizes.
+    /// Returns the size of a context with its items, in bytes. `sizes` are those of its blocks of
+    /// data.
     pub(crate) fn context_bytes(&self, sizes: Sizes) -> usize {
         let item = self.item_words() * 8 + size_of::<*mut abi::d2d_item>();
         sizes.context_bytes() + 2 * self.capacity as usize * item

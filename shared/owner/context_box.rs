@@ -27,8 +27,9 @@ use kernel::{
     }, //
 };
 
-/// The memory is zeroed. If it is short, the allocation fails, and does not call the OOM killer.
-const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
+/// The kernel zeroes the memory. If memory is short, the allocation fails: the kernel does not call
+/// the OOM killer.
+const FLAGS: bindings::gfp_t = bindings::GFP_KERNEL
     | bindings::__GFP_ZERO
     | bindings::__GFP_NOWARN
     | 1 << bindings::___GFP_RETRY_MAYFAIL_BIT;
@@ -41,17 +42,17 @@ const ITEMS: bindings::gfp_t = bindings::GFP_KERNEL
 fn with_room_for<T>(count: usize) -> Result<KVVec<T>> {
     let size = count * size_of::<T>();
     let (align, node) = (align_of::<T>(), bindings::NUMA_NO_NODE);
-    // SAFETY: The old address is null, so the kernel makes a new allocation as `KVmalloc` does, the
-    // vector's allocator. It has room for `count` values, and the length is 0.
+    // SAFETY: The old address is null, so the kernel makes a new allocation, as the vector's
+    // allocator `KVmalloc` does. It has room for `count` values, and the vector's length is 0.
     unsafe {
-        let memory = bindings::kvrealloc_node_align(null(), size, align, ITEMS, node);
+        let memory = bindings::kvrealloc_node_align(null(), size, align, FLAGS, node);
         let memory = NonNull::new(memory.cast::<T>()).ok_or(ENOMEM)?;
         Ok(KVVec::from_raw_parts(memory.as_ptr(), 0, count))
     }
 }
 
-/// Bytes of a chunk, the unit in which items are allocated. A larger one is an allocation of a high
-/// order.
+/// Most bytes of a chunk, the unit in which items are allocated. This limit avoids allocations of a
+/// high order.
 const CHUNK_SIZE: usize = 16 * 1024;
 
 #[repr(C, align(64))]
@@ -62,13 +63,13 @@ struct CacheLine([u8; abi::D2D_CACHE_LINE as usize]);
 /// `raw` points to an initialized context in `_memory`; the items of its queues are in `_items`.
 pub(crate) struct ContextBox {
     raw: *mut abi::d2d_context,
-    /// In cache lines because of the context's alignment; length 0.
+    /// Of type `CacheLine` for the context's alignment. The vector's length is 0.
     _memory: KVVec<CacheLine>,
     _items: [Items; 2],
 }
 
 struct Items {
-    /// In words because of the items' alignment. Each inner vector has length 0.
+    /// Of type `u64` for the items' alignment. Each inner vector has length 0.
     chunks: KVVec<KVVec<u64>>,
     /// The address of each item, by its index.
     pool: KVVec<*mut abi::d2d_item>,
@@ -86,7 +87,7 @@ impl Items {
         })
     }
 
-    /// Returns the first item of the list of `config.capacity` items.
+    /// Allocates the items of a queue, and puts them on a list. Returns the first item of the list.
     fn build(&mut self, queue_id: u32, config: &Config) -> Result<*mut abi::d2d_item> {
         let first_handle = abi::D2D_HANDLE_ITEM | queue_id << abi::D2D_ITEM_INDEX_BITS;
         let mut free = null_mut();
@@ -115,8 +116,8 @@ impl Items {
 }
 
 impl ContextBox {
-    /// Initializes all of context number `id` but its endpoints. The trace lines name `driver`. May
-    /// sleep.
+    /// Allocates context number `id`, and initializes all of it but its endpoints. The trace lines
+    /// name `driver`. May sleep.
     ///
     /// # Errors
     ///
@@ -217,7 +218,8 @@ impl ContextMemory {
         }
     }
 
-    /// Keeps both for ever, because a driver may go on using them. Any context.
+    /// Keeps the box and the lent memory for ever, because a driver may go on using them. Any
+    /// context.
     pub(crate) fn keep(&self) {
         self.kept.store(1, Relaxed);
     }

@@ -29,8 +29,7 @@ pub(crate) trait ContextTable: Send + Sync {
     /// The address that the peer gets. The context lives as long as `self`.
     fn as_raw(&self, index: usize) -> *mut abi::d2d_context;
 
-    /// Zeroes the peer's block of data, because an older peer does not write newer fields. Any
-    /// context.
+    /// Zeroes the peer's block of data: an older peer does not write newer fields. Any context.
     fn clear_peer_data(&self, index: usize);
 
     /// Checks the endpoint that a driver has filled in, and opens the link. Any context.
@@ -63,16 +62,16 @@ pub(crate) trait ContextTable: Send + Sync {
     /// Keeps the context for ever, because a driver may go on using it. Any context.
     fn keep(&self, index: usize);
 
-    /// To the peer, then from the peer.
+    /// The queue to the peer, then the queue from the peer, with their names.
     fn queues(&self, index: usize) -> [(&'static str, Queue<'_>); 2];
 
-    /// Whether the owner may use items that it has redeemed, even after the peer was detached. Only
-    /// an owner in C may.
+    /// Whether the owner may use items that it has redeemed by handle, and go on using them after
+    /// the peer was detached. Only an owner in C may.
     fn owner_holds_items(&self) -> bool;
 
     fn version(&self) -> Version;
 
-    /// Runs `f` as a call into the peer, unless no peer is attached. Any context but NMI.
+    /// If a peer is attached, runs `f` as a call into it. Any context but NMI.
     fn while_attached(&self, index: usize, f: &mut dyn FnMut());
 
     /// Returns how many calls into the peer there were, and how many run now; approximate while
@@ -80,7 +79,8 @@ pub(crate) trait ContextTable: Send + Sync {
     fn peer_calls(&self, index: usize) -> (u64, u64);
 }
 
-/// [`ContextTable::as_raw`] has returned `context`. Any context.
+/// Copies what the peer has filled in as its endpoint, which may be bad. `context` is an address
+/// that [`ContextTable::as_raw`] has returned. Any context.
 pub(crate) fn peer_of(context: *const abi::d2d_context) -> abi::d2d_endpoint {
     probe::read_at(context, offset_of!(abi::d2d_context, peer)).unwrap_or(NO_ENDPOINT)
 }

@@ -114,17 +114,17 @@ pub trait Owner: Sized + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. Before, the library calls
+    /// The errno with which loading the module fails, after the library has called
     /// [`leaving`](Owner::leaving).
     fn ready(_contexts: &Contexts<'_, Self>) -> Result {
         Ok(())
     }
 
     /// Stops what the owner has started without the library. Called when the unload of the module
-    /// begins, or when loading fails in [`ready`](Owner::ready) or later. Links, events, requests,
-    /// [jobs](d2d::job) and [devices](d2d::device) still work. May sleep.
+    /// begins, or when loading fails in [`ready`](Owner::ready) or later. Meanwhile, links, events,
+    /// requests, [jobs](d2d::job) and [devices](d2d::device) still work. May sleep.
     ///
-    /// Then the library:
+    /// After this function has returned, the library:
     /// 1. makes calls of the owner's devices fail, and closes its jobs,
     /// 2. makes waits for the owner's events return `ECANCELED`, and cancels its requests,
     /// 3. waits until no job runs,
@@ -132,7 +132,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// 5. drops the values of the contexts and the owner's state.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
-    /// The owner's block of data in a context. May sleep.
+    /// Returns the first contents of the owner's block of data in a context. Called once for each
+    /// context, with interrupts disabled: must not sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
     /// Returns the memory that the owner [lends](d2d::lent) the peers of this context until it is
@@ -177,16 +178,17 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.complete_as(outcome)
     }
 
-    /// Receives the result of a request that was sent by
-    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine). The owner may send
-    /// the request again. Any context.
+    /// Receives a request that the owner has sent by
+    /// [`Packet::send_with_routine`](d2d::packet::Packet::send_with_routine), and its result. The
+    /// owner may send the request again. Any context.
     fn completed(_contexts: &Contexts<'_, Self>, _completed: Completed) {}
 
-    /// Called when a request was cancelled that the owner has pended, and for which it has called
-    /// `tell_if_cancelled`. Any context.
+    /// Called when a request that the owner has pended was cancelled, if the owner has called
+    /// `tell_if_cancelled` for it. Any context.
     fn cancelled(_contexts: &Contexts<'_, Self>, _id: RequestId) {}
 
-    /// Called when a peer was attached, in the execution context in which the owner learns of it.
+    /// Called when a peer was attached. Any context if the `completion` of [`Config::new`] is 1;
+    /// otherwise, may sleep.
     fn attached(&self, link: &OwnerLink<Self::Pair>);
 
     /// Called when the peer was detached and no call into it runs. May sleep.
@@ -294,7 +296,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry.attached_to(id)?;
-        // SAFETY: The registry has made the handle, as one by which drivers send to this driver.
+        // SAFETY: The handle is of the kind that `d2d_lookup` returns.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })
     }
@@ -315,7 +317,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Lending::user_buffer(lending, self.server.name, value)
     }
 
-    /// Returns the item of [`Contexts::iter`] for context number `id`. Any context.
+    /// As [`Contexts::iter`], for context number `id` alone. Any context.
     pub fn get(&self, id: u32) -> Option<(&'a O, &'a OwnerLink<O::Pair>)> {
         self.iter().nth(id as usize)
     }
@@ -323,8 +325,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
 
 /// A reference to the owner, for open files of its [devices](d2d::device).
 ///
-/// Dropping the last one may sleep. In a module in two roles, that may happen in the peer's role,
-/// so this role drops its reference where it may sleep.
+/// Dropping the last reference may sleep. In a module in two roles, the peer's role may have the
+/// last one, so its code drops a reference only where it may sleep.
 pub struct OwnerRef<O: Owner> {
     seats: Arc<Seats<O>>,
     server: Arc<Server>,
@@ -384,8 +386,8 @@ struct Seat<O: Owner> {
 
 pub(crate) struct Seats<O: Owner> {
     seats: KVec<Seat<O>>,
-    /// Values of contexts may have references to the state. So it is dropped after them, or never
-    /// if one of them has leaked its reference.
+    /// The values of the contexts may have references to the state. So the state is dropped after
+    /// these values, or never if one of them has leaked its reference.
     state: Arc<O::State>,
 }
 
@@ -457,7 +459,7 @@ impl<O: Owner> Drop for Seat<O> {
     }
 }
 
-/// Called before the context's box is dropped. Any context.
+/// Traces the last steps of a context, before its box is dropped. Any context.
 pub(crate) fn trace_end<P>(owner: &CStr, context: &Context<P>, memory: &ContextMemory) {
     for (name, queue) in context.queues() {
         let counters = queue.counters();
@@ -499,8 +501,8 @@ impl<O: Owner> ContextTable for Seats<O> {
         // SAFETY: The caller promises that the driver of `module` has filled in the endpoint by the
         // contract of `struct d2d_context`. While the driver is attached, any thread may call the
         // operations with the endpoint's `self`, and the driver keeps the memory that it lends.
-        // Only threads inside the peer have references to what is in the link. Closing the link
-        // waits for these threads, and comes before the driver is detached.
+        // Only threads inside the peer have references to the result, which is in the link. Before
+        // a driver is detached, its link is closed, which waits for these threads.
         let endpoint = unsafe { Endpoint::copy(seat.owner, endpoint, module)? };
         link.open(endpoint)
     }

@@ -3,8 +3,8 @@
  * The tracepoints, one for each step of d2d_step.h. In tracefs they are in events/d2d_NAME/, where
  * NAME is the owner's. Drivers include d2d_step.h or d2d_hot_step.h instead.
  *
- * A trace event prints the text of the line in dmesg. Its other fields are for filters: 0, "", or
- * -1 for ctx and req, if the step lacks the field. seq is 0 if the step has no line.
+ * A trace event prints the text of the line in dmesg. Its other fields are for filters. If the step
+ * lacks such a field, it is 0 or "", but -1 for ctx and req. seq is 0 if the step has no line.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM D2D_TRACE_SYSTEM
@@ -102,7 +102,7 @@ DECLARE_EVENT_CLASS(d2d_step,
 			      __get_str(step), __get_str(detail))
 );
 
-/* Switching a tracepoint on or off calls the functions of its group, unless the group is none. */
+/* The kernel calls a function of the step's group when it switches the tracepoint on or off. */
 #define D2D_HOT_TRACEPOINT(name, group)					\
 	DEFINE_EVENT_FN(d2d_step, d2d_##name, D2D_PROTO,			\
 			TP_ARGS(record, seq, load, in, detail),			\

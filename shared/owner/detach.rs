@@ -42,24 +42,25 @@ impl Server {
                     return Err(refuse!(self.name, "already-detaching", EALREADY, name: name));
                 }
                 _ if self.try_to_detach(handle, &before) => return Ok(()),
-                // The driver cannot be detached yet:
+                // The driver cannot be detached while one of these holds:
                 // - The request of the handshake is not sent yet.
-                // - Or the request is being completed.
-                // - Or the thread that has sent it is still in `d2d_attach()`.
+                // - The request is being completed.
+                // - The thread that has sent the request is in `d2d_attach()`.
                 _ => self.sleep_a_round(handle, &mut patience),
             }
         }
     }
 
-    /// Begins to detach a driver that was expelled. Returns its entry from before, or `None` if
-    /// there is nothing to detach. Any context.
+    /// Begins to detach a driver that was expelled. Returns a copy of its entry from before this
+    /// call, or `None` if there is nothing to detach. Any context.
     pub(super) fn mark_detaching(&self, handle: abi::d2d_handle) -> Option<Entry> {
         let before = self.registry.update(handle, detaching).ok()?;
         (!before.is_fully_detached()).then_some(before)
     }
 
-    /// Returns false if the caller must [sleep](Server::sleep_a_round) and try again. `before` is
-    /// the driver's entry from before [`detaching`] changed its state. May sleep.
+    /// Detaches a driver. `before` is a copy of its entry from before [`detaching`] changed the
+    /// state. Returns false if the caller must [sleep](Server::sleep_a_round) and try again. May
+    /// sleep.
     pub(super) fn try_to_detach(&self, handle: abi::d2d_handle, before: &Entry) -> bool {
         match before.state {
             State::Attached(index) => {
@@ -121,14 +122,14 @@ impl Server {
         }
     }
 
-    /// Sleeps for a millisecond. After some rounds, also ends the driver's waits: the thread in
-    /// `d2d_attach()` may be inside the dispatch routine, and wait there. May sleep.
+    /// Sleeps for a millisecond. After some rounds, also ends the driver's waits: a thread in
+    /// `d2d_attach()` may be inside the driver's dispatch routine, and wait there. May sleep.
     pub(super) fn sleep_a_round(&self, handle: abi::d2d_handle, patience: &mut Patience) {
         patience.sleep(|| self.end_waits(handle));
     }
 
-    /// Waits until no thread of the owner is inside the driver, and takes the context back. May
-    /// sleep.
+    /// Waits until no thread is inside the driver's operations or in `d2d_attach()` for it. Then
+    /// takes the context back. May sleep.
     fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
         // the state to `Detaching`, so it alone closes the link. It is not inside the driver:
@@ -141,8 +142,8 @@ impl Server {
         step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);
         for (name, queue) in self.contexts.queues(index) {
-            // SAFETY: The peer was run down, so it uses no item. Only an owner in C uses items that
-            // it has redeemed by handle.
+            // SAFETY: The peer was run down, so it uses no item. If the argument is true, the owner
+            // uses no item that it has redeemed.
             let revoked = unsafe { queue.revoke_handles(!self.contexts.owner_holds_items()) };
             if revoked > 0 {
                 step!(self.name, drain, ctx: index, queue: name, revoked: revoked);
@@ -153,15 +154,15 @@ impl Server {
             .transition(handle, State::Detaching(index), State::Detached);
     }
 
-    /// Cancels the driver's requests and its waits for events, because its jobs and threads inside
-    /// it may wait. May sleep.
+    /// Cancels the driver's requests and its waits for events. A thread inside the driver, or one of
+    /// its jobs, may be in such a wait. May sleep.
     pub(super) fn end_waits(&self, handle: abi::d2d_handle) {
         self.requests.cancel_each(handle);
         self.events.cancel_waits(handle);
     }
 }
 
-/// `None` if the driver is not attached.
+/// Returns the next state of an attached driver, `None` for any other driver.
 fn detaching(state: State) -> Option<State> {
     match state {
         State::Attached(index) => Some(State::Detaching(index)),

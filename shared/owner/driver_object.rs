@@ -32,7 +32,7 @@ type Completed =
     unsafe extern "C" fn(*mut c_void, abi::d2d_handle, *const abi::d2d_result) -> c_int;
 type Cancelled = unsafe extern "C" fn(*mut c_void, abi::d2d_handle);
 
-/// Never changes.
+/// A driver object, which never changes.
 #[derive(Clone, Copy)]
 pub(crate) struct Driver {
     name: [u8; abi::D2D_NAME_SIZE as usize],
@@ -46,9 +46,9 @@ pub(crate) struct Driver {
     flags: u32,
 }
 
-// SAFETY: The library passes `this` only to routines of the driver that has registered it. It
-// compares `module`, and reads the memory there only by copies that may fail. It switches the keys
-// at `hot_keys` under a mutex.
+// SAFETY: The library passes `this` only to the driver's routines, which any thread may call by the
+// contract of `struct d2d_driver`. It compares the address `module`, and reads the memory there only
+// by copies that may fail. It switches the keys at `hot_keys` under a mutex.
 unsafe impl Send for Driver {}
 // SAFETY: As above, and a `Driver` does not change.
 unsafe impl Sync for Driver {}
@@ -139,7 +139,7 @@ impl Driver {
         self.module
     }
 
-    /// The keys are in the module's data. May be null.
+    /// Null, or keys in the module's data.
     pub(crate) fn hot_keys(&self) -> *mut abi::d2d_hot_keys {
         self.hot_keys
     }

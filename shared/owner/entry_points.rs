@@ -2,8 +2,8 @@
 
 //! The list of the exported functions, and the macro that declares the owner's module.
 //!
-//! The build stops if the list differs from that of the table, `shared/include/d2d_table.h`, or a
-//! function from its prototype in the C header.
+//! The build stops if the list differs from that in `shared/include/d2d_table.h`, or if a function
+//! differs from its prototype in the C header.
 
 use crate::abi;
 
@@ -25,8 +25,8 @@ pub mod types {
     };
 }
 
-/// Makes [`module_owner!`](crate::module_owner) from lines `METHOD = PROTOTYPE`, with a method of
-/// [`Exports`](crate::export::Exports).
+/// Makes [`module_owner!`](crate::module_owner) from lines `METHOD = PROTOTYPE`. An exported
+/// function with this prototype calls this method of [`Exports`](crate::export::Exports).
 ///
 /// `$d` is the dollar sign of the macro that is made. That macro contains the list, so that its
 /// `unsafe` code uses no name from the macro's caller.

@@ -2,9 +2,10 @@
 
 //! Named events.
 //!
-//! - `state`: whether an event is set. While the event has no user, this is changed atomically.
-//! - `handlers`: the routines that setting an event calls; `openings`: the table of handles.
-//! - `wait`: waits, and sets that end waits.
+//! - `state`: whether an event is set. While the event has no user, one atomic operation changes
+//!   this.
+//! - `handlers`: what a thread calls when it sets an event; `openings`: the table of handles.
+//! - `wait`: waits, and how setting an event ends them.
 //! - `name`: an event's name; `names`: the table of all events.
 //! - `file`: how user space watches an event.
 
@@ -56,6 +57,7 @@ pub(crate) use d2d::event::Kind;
 
 struct Inner {
     vacancies: Vacancies,
+    /// Whether any event of the owner has ever had a handler.
     had_handlers: bool,
     key: Key,
 }
@@ -117,7 +119,7 @@ pub(crate) struct Status {
 struct Uses {
     /// While there is a user, the state is guarded. The users are:
     /// - threads that wait for the event
-    /// - its handlers and its open files
+    /// - the event's handlers and its open files
     /// - handles of drivers that are leaving
     /// - threads that set, reset or take the event under the lock
     users: u32,
@@ -246,8 +248,8 @@ impl Event {
         unsafe extern "C" fn release(head: *mut bindings::callback_head) {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             // This may free the event, in softirq. That does not sleep: `PollCondVarBox` does not
-            // wait for its grace period. It does not free the dispatcher: `Events` waits for this
-            // callback, and drops its reference to the dispatcher afterwards.
+            // wait for the grace period after which it frees the watchers. Nor does it free the
+            // dispatcher: `Events` waits for this callback before it drops its own reference.
             //
             // SAFETY: `head` is the `retired` of an event that has the handles' reference, which
             // `Dispatcher::open` has taken by `Arc::into_raw`. The kernel calls `release` once, as
@@ -275,7 +277,8 @@ impl Event {
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        // If it is not needed any more, `spare` is dropped after the lock is released.
+        // If another thread gives the event watchers first, `spare` is dropped. That happens after
+        // the lock is released.
         let mut spare = self.spare_watchers()?;
         self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);
         Ok(())

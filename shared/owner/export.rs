@@ -90,8 +90,8 @@ use kernel::{
     ModuleMetadata, //
 };
 
-/// Has a method for each exported function, which finds the server. The macros that declare an
-/// owner make this, such as [`module_owner!`](crate::module_owner).
+/// The exported functions of an owner. Each has a method here, which finds the server. A macro that
+/// declares an owner, such as [`module_owner!`](crate::module_owner), makes the `Exports`.
 ///
 /// # Invariants
 ///
@@ -119,8 +119,8 @@ struct OpenExports<S: AnyOwner> {
     exports: &'static Exports,
     leave_others: LeaveRoles,
     driver: Arc<S>,
-    /// Dropped after all drivers have been expelled. Until then, the kernel must call both
-    /// notifiers before it frees the module of a driver.
+    /// This and `_remover` are dropped after all drivers have been expelled. Until then, the kernel
+    /// must call both notifiers before it frees the module of a driver.
     _expeller: Pin<KBox<Notifier<Expeller>>>,
     _remover: Pin<KBox<Notifier<Remover>>>,
     _last: LastLine,
@@ -148,8 +148,8 @@ impl Going for Remover {
     }
 }
 
-/// What the module of an owner consists of. The fields are dropped in this order, as those of
-/// [`CParts`].
+/// What the module of an owner consists of. The fields are dropped in this order. This holds for
+/// [`CParts`], too.
 pub struct Parts<O: Owner> {
     _state: KVec<ShowFile<View>>,
     _open: OpenExports<OwnerDriver<O>>,
@@ -165,7 +165,7 @@ pub struct CParts {
 pub(crate) trait AnyOwner: Send + Sync + 'static {
     fn server(&self) -> &Arc<Server>;
 
-    /// The object has code in `module`, and is valid while the driver lives.
+    /// The routines of the object are in `module`. The object is valid while the driver lives.
     fn object(this: &Arc<Self>, module: *mut bindings::module) -> abi::d2d_driver;
 
     /// Called when the unload of the owner's module begins. May sleep.
@@ -186,6 +186,7 @@ impl<O: Owner> AnyOwner for OwnerDriver<O> {
     }
 }
 
+/// What a file shows: a section of the owner's state, or all of them.
 struct View(&'static Exports, Option<Section>);
 
 impl Show for View {
@@ -198,8 +199,8 @@ impl Show for View {
 }
 
 /// The owner's role of a module that is a peer, too. Code of the peer's role reaches the contexts
-/// through this, also before the owner's role exists and after it has ended, so this is a static of
-/// the module.
+/// through this. Such code may run before the owner's role exists and after that has ended, so this
+/// is a static of the module.
 ///
 /// # Invariants
 ///
@@ -248,13 +249,13 @@ impl<O: Owner> OwnerRole<O> {
         self.exports.joined_parts(promise, join, leave_others)
     }
 
-    /// Runs `f` on the contexts. Returns `None` before there are contexts, and after the owner has
-    /// left. Any context but NMI. The module is not unloaded before `f` returns.
+    /// Runs `f` on the contexts. Returns `None` before the owner's role exists and after it has
+    /// ended. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn contexts<R>(&self, f: impl FnOnce(&Contexts<'_, O>) -> R) -> Option<R> {
         self.exports.try_with(|_server| {
             // SAFETY: By the type invariants, the pointer is null, or was made from a pointer to
-            // the driver of the `OpenExports`. This thread has found the server, so they keep the
-            // driver until it leaves.
+            // the driver of the `OpenExports`. This thread has found the server. The `OpenExports`
+            // drop the driver only after all such threads have left.
             let driver = unsafe { self.driver.load(Acquire).as_ref() }?;
             Some(f(&driver.contexts()))
         })?
@@ -380,7 +381,7 @@ impl Exports {
         owner: *const abi::d2d_owner,
         handle: *mut abi::d2d_handle,
     ) -> Result<KBox<CParts>> {
-        // Later, other modules could use an owner that is only half started.
+        // After the initialization, other modules could use an owner that is only half started.
         if !in_state(
             M::THIS_MODULE.as_ptr(),
             bindings::module_state_MODULE_STATE_COMING,
@@ -474,10 +475,12 @@ impl Exports {
             trace::print_hot_steps();
         }
         let seats = Seats::<O>::new(self.name, module, &config)?;
-        // Once the server can have jobs and devices, there must be `OpenExports`, whose drop
-        // removes these by `Server::strike_off`. `Server::enrol`, functions of `O` and
-        // `joined_parts` make jobs or devices. When `enrol` has succeeded, `open` makes the
-        // `OpenExports`. Only then do the other two get the `Contexts`, which they need.
+        // If the server has jobs or devices, there must be `OpenExports`, whose drop removes them
+        // by `Server::strike_off`. Two kinds of functions make jobs or devices:
+        // - `Server::enrol`. If it succeeds, `open` makes the `OpenExports`. If it fails, there are
+        //   no jobs.
+        // - Functions of `O`, and `joined_parts`. They need the `Contexts`, and get them only when
+        //   there are `OpenExports`.
         let server = Server::new(promise, self.name, config, seats.clone())?;
         Ok(Arc::new(OwnerDriver { seats, server }, GFP_KERNEL)?)
     }
@@ -546,7 +549,7 @@ impl Exports {
             .ok_or_else(|| refuse!(self.name, reason, EFAULT))
     }
 
-    /// Calls `undo` if the place has gone since it was checked.
+    /// Writes a result. If its place has gone since it was checked, calls `undo`.
     fn fill<T: Copy>(
         &self,
         to: Output<T>,
@@ -730,9 +733,9 @@ impl Exports {
 impl<S: AnyOwner> Drop for OpenExports<S> {
     fn drop(&mut self) {
         let Exports { server, .. } = self.exports;
-        // The other roles leave first, because code for which this thread waits below may wait for
-        // them. They leave again and again during these waits: another thread may give them a
-        // request after this call.
+        // The other roles leave first: this thread waits below for code that may wait for them. It
+        // makes them leave again and again meanwhile, because another thread may give them a
+        // request after this first call.
         (self.leave_others)();
         self.driver.leaving();
         // From here on, dropping the owner's events and requests does nothing: unregistering the
@@ -741,8 +744,8 @@ impl<S: AnyOwner> Drop for OpenExports<S> {
         self.driver.server().strike_off(&*self.leave_others);
         let server = server.xchg(core::ptr::null_mut(), Full);
         // A module that imports the owner's symbols keeps the owner loaded. So this waits only for
-        // other roles inside `OwnerRole::contexts`, and for a module that has found the functions
-        // without importing the symbols.
+        // threads of other roles inside `OwnerRole::contexts`, and for threads of a module that has
+        // found the functions without importing the symbols.
         d2d_exports_srcu.wait_and_end_waits(&*self.leave_others);
         // Waits for threads that have found the server by `try_briefly`.
         rcu::synchronize_rcu();

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The module notifier, for drivers that a module has forgotten to unregister.
+//! The module notifiers, for drivers that a module has forgotten to unregister.
 //!
 //! When a module is unloaded, or its initialization has failed, the kernel calls the notifiers
 //! before it frees the module's text.
 //!
-//! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, and
+//! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, but
 //! waits for none of their routines. The second one waits for the routines, and removes the
-//! drivers. The kernel calls the first notifiers of all owners before any second one. By then, no
-//! routine waits for a forgotten driver any more, even one of another owner.
+//! drivers. The kernel calls the first notifiers of all owners before any second one, because a
+//! routine may wait for an event or a request of a forgotten driver of another owner.
 //!
-//! The second notifier holds the read lock of the notifier chain while it waits for a routine. So a
-//! routine must not wait until a module is loaded or unloaded: a thread that registers a notifier
-//! waits for the write lock, and every later reader waits behind it.
+//! While a notifier runs, the kernel holds the read lock of the notifier chain. A thread that
+//! registers a notifier waits for the write lock, and every later reader waits behind this thread.
+//! Loading or unloading a module takes the read lock. So a routine must not wait for that: the
+//! second notifier may be waiting for the routine.
 
 use kernel::{
     bindings,
@@ -35,11 +36,11 @@ pub(crate) trait Going: Send + Sync {
     fn going(&self, module: *const bindings::module);
 }
 
-/// Expels drivers. This and [`REMOVES`] are the highest priorities, because notifiers that run
-/// later may free parts of the module.
+/// The priority of the first notifiers. This and [`REMOVES`] are the highest priorities, because
+/// notifiers that run later may free parts of the module.
 pub(crate) const EXPELS: c_int = c_int::MAX;
 
-/// Removes drivers.
+/// The priority of the second notifiers.
 pub(crate) const REMOVES: c_int = EXPELS - 1;
 
 /// Dropping it waits for running calls of [`Going::going`]; may sleep.

@@ -8,7 +8,7 @@ use crate::kernel_calls::{
 };
 use kernel::ffi::c_ulong;
 
-/// It is over once all RCU readers that ran when it began have ended.
+/// A grace period is over once all RCU readers that ran when it began have ended.
 ///
 /// With the kernel crate's `synchronize_rcu`, each thread waits for a grace period of its own.
 #[derive(Clone, Copy)]

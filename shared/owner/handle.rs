@@ -40,6 +40,7 @@ impl Kind {
     }
 }
 
+/// The bits in which the two handles of a driver differ.
 const TARGET_OR_DRIVER: u64 =
     (Kind::Target as u64 ^ Kind::Driver as u64) << abi::D2D_HANDLE_KIND_SHIFT;
 

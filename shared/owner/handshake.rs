@@ -89,9 +89,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_attach`. Then the context is free, the driver's state is `Abandoned`, or
-    /// [`Server::attach`] still has to make the context free. `EINPROGRESS` if the completion
-    /// routine will learn of the completion.
+    /// `EINPROGRESS` if the completion routine will learn of the completion. After any other error
+    /// of `d2d_attach`, the context is free, the driver's state is `Abandoned`, or
+    /// [`Server::attach`] still has to make the context free.
     fn offer(&self, handle: abi::d2d_handle, driver: &Driver, handshake: Handshake) -> Result {
         self.contexts.clear_peer_data(handshake.context);
         let send = self.build_request(handle, handshake.context);
@@ -113,8 +113,8 @@ impl Server {
         }
     }
 
-    /// Ends the handshake when its request is completed. `is_completed`: the dispatch routine has
-    /// returned a completed request. May sleep.
+    /// Waits until the request of a handshake is completed, and ends the handshake. `is_completed`
+    /// says whether the request was completed when the dispatch routine returned. May sleep.
     ///
     /// # Errors
     ///
@@ -164,8 +164,8 @@ impl Server {
     /// The timer is not set yet. Any context.
     fn set_timer(&self, after: Delta) {
         if let Some(timeout) = self.handshake_timeout.as_ref() {
-            // Fails if the owner has closed its jobs. Then the owner unregisters its driver, which
-            // ends all handshakes.
+            // Fails if the owner has closed its jobs. Then the owner unregisters its own driver
+            // object, which ends all handshakes.
             let _ = timeout.start_after(after);
         }
     }
@@ -191,7 +191,8 @@ impl Server {
         }
     }
 
-    /// The request and the context stay with the driver. Any context.
+    /// Called when the time limit of a handshake has ended. The request and the context stay with
+    /// the driver. Any context.
     fn mark_abandoned(&self, handle: abi::d2d_handle, handshake: Handshake) {
         let driver = self.registry.peek(handle);
         let by = driver.as_ref().map_or(c"?", |driver| driver.name());
@@ -230,8 +231,8 @@ impl Server {
         send
     }
 
-    /// `d2d_complete`. For a handshake, returns the errno if the owner refuses what the driver has
-    /// filled in. Any context.
+    /// `d2d_complete`. If the owner refuses what a driver has filled in during its handshake,
+    /// returns the errno of this refusal. Any context.
     pub(crate) fn complete(
         &self,
         handle: abi::d2d_handle,
@@ -339,7 +340,7 @@ impl Server {
         self.registry.end_handshake(handle, handshake, clear);
     }
 
-    /// Clears the endpoint, while the context is still the driver's. Any context.
+    /// Clears the peer's endpoint, while the context is still the peer's. Any context.
     pub(super) fn clear_peer(&self, index: usize) {
         let context = self.contexts.as_raw(index);
         // SAFETY: The context lives as long as `self.contexts`. This thread has set the driver's

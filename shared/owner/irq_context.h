@@ -4,7 +4,7 @@
 
 #include <linux/types.h>
 
-/* The indices of the table IN in trace.rs. */
+/* What d2d_irq_context() returns: indices of the table IN in trace.rs. */
 #define D2D_IN_TASK	0
 #define D2D_IN_SOFTIRQ	1
 #define D2D_IN_HARDIRQ	2

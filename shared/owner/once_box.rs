@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A box that a thread fills in while others look there without a lock.
+//! A place for a box, which one thread fills while others look at the place without a lock.
 //!
-//! For each look, the kernel crate's `SetOnce` loads two words, one in a C helper.
+//! For each look, the kernel crate's `SetOnce` loads two words, one of them in a C helper.
 
 use core::ptr::null_mut;
 use d2d::word::{
@@ -43,7 +43,7 @@ impl<T: Send + Sync> OnceBox<T> {
     ///
     /// # Errors
     ///
-    /// The value, if there is another one already.
+    /// `value`, if the place already has another one.
     pub(crate) fn set(&self, value: KBox<T>) -> Result<(), KBox<T>> {
         let value = KBox::into_raw(value);
         // INVARIANT: `value` came from `KBox::into_raw`, and replaces null only.

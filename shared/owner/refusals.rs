@@ -15,7 +15,7 @@ use kernel::{
 pub(crate) struct Refusals {
     /// Refusals since the owner was loaded.
     pub(crate) count: u64,
-    /// The driver in the line of the last refusal.
+    /// The name of the driver in the line of the last refusal.
     pub(crate) driver: [u8; abi::D2D_NAME_SIZE as usize],
     /// The fields of that line.
     pub(crate) detail: [u8; abi::D2D_DETAIL_SIZE as usize],
@@ -31,7 +31,7 @@ impl Refusals {
         new_spinlock_irq!(none, "d2d_refusals")
     }
 
-    /// Cuts off a text that is too long. Any context.
+    /// Notes a refusal. Cuts off a text that is too long. Any context.
     pub(crate) fn note(&mut self, texts: &Texts) {
         self.count += 1;
         for (to, from) in [

@@ -3,7 +3,8 @@
 //! The registered drivers, and which context each of them holds.
 //!
 //! By the generation in a handle, the registry refuses a stale handle without reading freed memory.
-//! Senders have a handle of another kind, by which they cannot detach or unregister the driver.
+//! Other drivers have a handle of another kind: by it, they can send the driver requests, but
+//! cannot detach or unregister the driver.
 //!
 //! The code of requests finds a driver by its [`Slot`], without a lock. The registry's lock
 //! protects all else.
@@ -54,7 +55,7 @@ pub(crate) use self::{
     handshakes::Overdue, //
 };
 
-/// Most registered drivers, including the owner's own driver object.
+/// How many drivers can be registered at a time, including the owner's own driver object.
 pub(crate) const SLOTS: usize = abi::D2D_MAX_DRIVERS as usize;
 
 unsafe extern "C" {
@@ -82,7 +83,7 @@ pub(crate) struct Registry {
     owner: &'static CStr,
 }
 
-/// The caller prints the line after it has released the lock.
+/// The reason and the errno of a refusal. The caller prints the line after it has released the lock.
 pub(crate) type Refusal = (&'static str, Error);
 
 pub(crate) const SENDER_LEAVES: Refusal = ("driver-is-leaving", ESHUTDOWN);
@@ -123,7 +124,7 @@ impl Registry {
         refuse(self.owner, reason, error, fields)
     }
 
-    /// The slot may have another generation than the handle.
+    /// Returns the slot, and the generation of the handle. That of the slot may be another one.
     #[inline(always)]
     fn slot(&self, kind: Kind, handle: abi::d2d_handle) -> Option<(&Slot, u32)> {
         let (index, generation) = kind.parts(handle)?;
@@ -153,8 +154,8 @@ impl Registry {
             })
     }
 
-    /// Enters a driver, even one that is leaving, to call another routine. Returns `None` if it is
-    /// not registered any more, or was expelled. Any context.
+    /// Enters a driver, even one that is leaving, to call a routine other than `dispatch`. Returns
+    /// `None` if the driver is not registered any more, or was expelled. Any context.
     pub(crate) fn enter(&self, driver: abi::d2d_handle) -> Option<Inside<'_>> {
         let (slot, generation) = self.slot(Kind::Driver, driver)?;
         slot.enter(Task::current_raw() as u64, generation, EXPELLED)
@@ -168,8 +169,8 @@ impl Registry {
             .ok()
     }
 
-    /// Checks that a driver may send requests and has one of the routines in `needs`, unless
-    /// `needs` is 0. Any context.
+    /// Checks that a driver may send requests, and that it has at least one of the routines in
+    /// `needs` (flags of [`has`]). If `needs` is 0, it need not have any. Any context.
     ///
     /// # Errors
     ///
@@ -242,8 +243,8 @@ impl Registry {
             .map_err(|(reason, error)| self.refuse(reason, error, &fields![name: driver.name()]))
     }
 
-    /// From here on, the owner switches the keys of the driver's hot steps. Does nothing and
-    /// returns true if the driver's module is going. May sleep.
+    /// From here on, the owner switches the keys of the driver's hot steps, unless the driver is
+    /// unregistering or its module is going. Returns whether the module is going. May sleep.
     fn add_hot_keys(&self, handle: abi::d2d_handle, driver: &Driver) -> bool {
         let _adding = self.hot_keys.lock();
         // The module's state is read after the driver was added. `expel` runs only after the state
@@ -272,16 +273,16 @@ impl Registry {
         }
     }
 
-    /// Lets [`Registry::lookup`] and requests find the driver. If its module is going, removes it
-    /// instead.
+    /// Lets [`Registry::lookup`] and requests find the driver. If the driver's module is going,
+    /// removes the driver instead.
     ///
     /// # Errors
     ///
     /// `ESHUTDOWN` if the module is going, or if another thread unregisters or expels the driver.
     fn publish(&self, handle: abi::d2d_handle, is_going: bool) -> Result<abi::d2d_handle, Refusal> {
         self.with(handle, |slot, entry| {
-            // The thread that unregisters or expels the driver removes it, too. A thread that
-            // unregisters it has guessed the handle.
+            // A thread that unregisters or expels the driver also removes it. To unregister it, a
+            // thread must have guessed the handle, which `add` has not returned yet.
             let stays = |entry: &&mut Entry| !entry.is_unregistering && !entry.is_expelled;
             let published = entry.as_mut().filter(stays)?;
             published.is_registering = false;
@@ -304,7 +305,8 @@ impl Registry {
         })
     }
 
-    /// The entry is not `None`. Returns `None` if the handle is stale. Any context.
+    /// Runs `f` under the lock, with an entry that is not `None`. Returns `None` if the handle is
+    /// stale. Any context.
     fn with<R>(
         &self,
         handle: abi::d2d_handle,
@@ -349,7 +351,7 @@ impl Registry {
         .ok_or_else(|| self.refuse("no-such-driver", ENOENT, &fields![name: name]))
     }
 
-    /// Any context.
+    /// Returns a handle of this kind, and a copy of the entry. Any context.
     fn find(&self, kind: Kind, f: &dyn Fn(&Entry) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let table = self.table.lock();
         let mut entries = table.entries.iter().zip(&self.slots).enumerate();
@@ -360,8 +362,8 @@ impl Registry {
         })
     }
 
-    /// Finds the driver that is attached to a context and is not leaving. Returns the handle for
-    /// its senders. Any context.
+    /// Finds the driver that is attached to a context and is not leaving. Returns the handle by
+    /// which others send to the driver. Any context.
     pub(crate) fn attached_to(&self, context: usize) -> Option<(abi::d2d_handle, Entry)> {
         self.find(Kind::Target, &|entry| {
             entry.state == State::Attached(context) && !entry.is_leaving
@@ -424,9 +426,9 @@ impl Registry {
     }
 
     /// Expels the first driver for which `f` returns true and which was not expelled before. From
-    /// here on, none of its routines is called, and requests to and of it are refused. Returns its
-    /// entry from before. A thread that [claims](Registry::claim_expelled) the driver has to remove
-    /// it. Any context.
+    /// here on, no thread begins to call its routines, and requests to and of it are refused.
+    /// Returns its handle, and a copy of its entry from before this call. A thread that
+    /// [claims](Registry::claim_expelled) the driver has to remove it. Any context.
     pub(crate) fn expel(&self, f: impl Fn(&Driver) -> bool) -> Option<(abi::d2d_handle, Entry)> {
         let mut table = self.table.lock();
         let mut entries = table.entries.iter_mut().zip(&self.slots).enumerate();
@@ -443,9 +445,9 @@ impl Registry {
         })
     }
 
-    /// Begins to unregister a driver that was [expelled](Registry::expel), whatever it holds. If
-    /// this returns true, the caller has to [remove](Registry::remove) it; otherwise another thread
-    /// has. Any context.
+    /// Begins to unregister a driver that was [expelled](Registry::expel), even if it holds a
+    /// context. Returns whether the caller has to [remove](Registry::remove) the driver. If not,
+    /// another thread removes it, or has removed it. Any context.
     pub(crate) fn claim_expelled(&self, handle: abi::d2d_handle) -> bool {
         let claim = |entry: &mut Entry| {
             let is_first = entry.is_expelled && !entry.is_unregistering;

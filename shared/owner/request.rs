@@ -3,10 +3,10 @@
 //! Requests, from any registered driver to any other.
 //!
 //! A driver allocates a request once and sends it as often as it needs. The sender and the holder
-//! have different handles. Each new holder gets a new one, so a handle that a driver has kept for
-//! too long is stale.
+//! have different handles. Each new holder gets a new handle, so a handle that a holder has kept
+//! for too long is stale.
 //!
-//! - [`word`]: the state of a request, and the table of its transitions.
+//! - [`record`]: the memory of a request; [`word`]: its state, and the table of transitions.
 //! - [`send`]: allocating, sending and forwarding requests; [`dispatch`]: calling the receiver.
 //! - [`complete`]: completing a request and bringing it home; [`cancel`]: cancelling it.
 //! - [`wait`]: waiting for a request and freeing it; [`buffers`]: reading and writing its buffers.
@@ -68,7 +68,7 @@ const BAD_STATUS: &str = "bad-status";
 const CANCELLED: Refusal = ("request-cancelled", ECANCELED);
 
 pub(crate) struct Requests {
-    /// Dropped first: that waits for the workers, which use the other fields.
+    /// Dropped first: dropping it waits for the workers, which use the other fields.
     workers: Workers,
     owner: &'static CStr,
     pub(crate) registry: Arc<Registry>,
@@ -76,7 +76,7 @@ pub(crate) struct Requests {
 }
 
 impl Requests {
-    /// Some of the records are free; see [`Records::iter`].
+    /// Iterates over the records. Some of them are free: see [`Records::iter`].
     pub(crate) fn records(&self) -> impl Iterator<Item = &Record> {
         self.records.iter()
     }
@@ -91,7 +91,7 @@ impl Requests {
         error
     }
 
-    /// Returns the status, or refuses one that no completed request can have: returns `-EIO`.
+    /// Returns the status. If no completed request can have it, refuses it, and returns `-EIO`.
     #[inline(always)]
     fn check_status(&self, status: c_int) -> c_int {
         match status {

@@ -73,7 +73,8 @@ use kernel::{
 
 static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
 
-/// Returns 0, which names nothing, before the owner's driver object is registered.
+/// Returns the handle of the owner's driver object. Before that is registered, returns 0, which
+/// names nothing.
 pub(crate) fn own_handle() -> abi::d2d_handle {
     DRIVER.copy().unwrap_or(0)
 }
@@ -89,7 +90,8 @@ pub(crate) struct Server {
     pub(super) events: Events,
     #[pin]
     pub(super) refusals: SpinLockIrq<Refusals>,
-    /// Ends handshakes that take too long and for which nobody waits. Started with a delay.
+    /// The timer of handshakes: a work item that is started with a delay. It ends handshakes that
+    /// take too long and for which nobody waits.
     pub(super) handshake_timeout: SetOnce<Work>,
     #[pin]
     pub(super) jobs: Jobs,
@@ -98,7 +100,7 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// The value that keeps the server calls [`Server::strike_off`] when it is dropped. May sleep.
+    /// The caller keeps the server in a value whose drop calls [`Server::strike_off`]. May sleep.
     ///
     /// # Errors
     ///
@@ -134,6 +136,7 @@ impl Server {
     ///
     /// Those of `d2d_register`, `ENOMEM`. The server has no jobs then.
     pub(crate) fn enrol(this: &Arc<Self>, object: Arg<*const abi::d2d_driver>) -> Result {
+        // The routine has a reference to the server, which is dropped when the jobs are stopped.
         let server = this.clone();
         let timeout = this
             .jobs
@@ -147,9 +150,10 @@ impl Server {
         Ok(())
     }
 
-    /// Ends all that the owner has begun, unregisters its driver object, expels all other drivers,
-    /// and removes the owner's devices. Calls `leave_others` again and again, because the owner's
-    /// jobs and routines may wait for the module's other roles. May sleep.
+    /// Ends the owner's waits, requests and jobs, unregisters its driver object, expels all other
+    /// drivers, and removes the owner's devices. While it waits for the owner's jobs and routines,
+    /// calls `leave_others` again and again, because they may wait for the module's other roles. May
+    /// sleep.
     pub(crate) fn strike_off(&self, leave_others: &dyn Fn()) {
         // From here on, no device can be made. None is open: an open file would keep the module
         // loaded.
@@ -157,8 +161,8 @@ impl Server {
         // From here on, a job cannot be started, not even by itself.
         self.jobs.close();
         let driver = own_handle();
-        // The jobs may wait for the owner's events and requests. If `leave` fails, the driver
-        // object is not registered, and there are none.
+        // The jobs may wait for the owner's events and requests. If `leave` fails, the owner's
+        // driver object is not registered, and the owner has no events and no requests.
         let _ = self.leave(driver);
         let end_waits = || {
             leave_others();
@@ -181,10 +185,11 @@ impl Server {
 
     /// Expels drivers that are still registered while the owner is unloaded: their modules do not
     /// import the owner's symbols, or the owner is unloaded by force. Their contexts are never
-    /// freed, because they may go on using them. May sleep.
+    /// freed, because these drivers may go on using them. May sleep.
     pub(crate) fn expel_remaining(&self) {
         while !self.registry.is_empty() {
             let Some((handle, driver)) = self.registry.expel(|_| true) else {
+                // Another thread is still removing a driver that was expelled.
                 fsleep(Delta::from_millis(1));
                 continue;
             };
@@ -208,8 +213,8 @@ impl Server {
         }
     }
 
-    /// Removes the drivers of a module that [`Server::expel`] has expelled, or waits until another
-    /// thread has. May sleep.
+    /// Removes the drivers of a module that [`Server::expel`] has expelled. If another thread
+    /// removes one of them, waits for that. May sleep.
     pub(crate) fn remove_of(&self, module: *const bindings::module) {
         while let Some(handle) = self.registry.first(|driver| driver.module() == module) {
             self.remove_expelled(handle);
@@ -218,7 +223,7 @@ impl Server {
         }
     }
 
-    /// Does nothing if another thread is unregistering the driver. May sleep.
+    /// Removes a driver that was expelled, unless another thread is unregistering it. May sleep.
     fn remove_expelled(&self, handle: abi::d2d_handle) {
         if !self.registry.claim_expelled(handle) {
             return;
@@ -245,8 +250,8 @@ impl Server {
         Ok(handle)
     }
 
-    /// Refuses a call that might wait for its own caller: a task inside a routine of any driver
-    /// object, or in `d2d_attach()` for this driver. Any context.
+    /// Refuses a call that might wait for its own caller, because the calling task is inside a
+    /// routine of any driver object, or in `d2d_attach()` for this driver. Any context.
     ///
     /// # Errors
     ///
@@ -401,7 +406,7 @@ impl Server {
         // SAFETY: By the contract of `d2d_event_on_set`, the routine may be called with the
         // argument in any context and by an RCU reader, until the owner has removed the handler and
         // waited for it. `Events::close`, `Events::leave` and `Dispatcher::set_handler` wait for a
-        // grace period afterwards.
+        // grace period after they have removed a handler.
         let call = unsafe { Call::new(routine, argument.get()) };
         self.events.set_handler(event, Some(call))
     }
@@ -409,9 +414,9 @@ impl Server {
 
 /// Creates an event for the owner, or opens the event of that name and ignores `set`. May sleep.
 ///
-/// When the owner is unloaded, waits with this handle end with `ECANCELED` after
-/// [`Owner::leaving`](crate::contexts::Owner::leaving). The library closes the handle when none of
-/// the owner's routines runs any more.
+/// When the owner is unloaded, the library first calls
+/// [`Owner::leaving`](crate::contexts::Owner::leaving). Then waits with this handle end with
+/// `ECANCELED`. The library closes the handle when none of the owner's routines runs any more.
 ///
 /// # Errors
 ///
@@ -432,7 +437,7 @@ pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
     Event::open(own_handle(), name, kind)
 }
 
-/// As [`create_event`], for the event of the driver `of` that the pair declares. May sleep.
+/// As [`create_event`], for the event that the pair declares, of the driver `of`. May sleep.
 ///
 /// # Errors
 ///
@@ -441,7 +446,7 @@ pub fn create_event_of(of: &CStr, event: PairEvent, set: bool) -> Result<Event> 
     Event::create_of(own_handle(), of, event, set)
 }
 
-/// As [`open_event`], for the event of the driver `of` that the pair declares. May sleep.
+/// As [`open_event`], for the event that the pair declares, of the driver `of`. May sleep.
 ///
 /// # Errors
 ///

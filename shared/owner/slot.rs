@@ -39,8 +39,9 @@ pub(crate) mod has {
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// Further threads inside are only counted. If such a thread calls `d2d_detach` or
-/// `d2d_unregister`, it waits for itself: the owner does not refuse this with `EDEADLK`.
+/// How many threads inside can have a cell. Further threads inside are only counted. If such a
+/// thread calls `d2d_detach` or `d2d_unregister`, the owner does not notice that it is inside. So
+/// the owner does not return `EDEADLK`, and the thread waits for itself.
 const CELLS: usize = 64;
 
 /// No two slots share a cache line, so entering one driver does not slow down calls of another.
@@ -55,7 +56,7 @@ pub(crate) struct Slot {
     word: Atomic<u64>,
     /// The flags of [`has`].
     has: Atomic<u32>,
-    /// Threads inside without a cell.
+    /// How many threads inside have no cell.
     others: Atomic<u64>,
     driver: UnsafeCell<Option<Driver>>,
     /// The tasks of the threads inside; 0 in a free cell.
@@ -129,8 +130,8 @@ impl Slot {
 
     /// The caller holds the registry's lock.
     ///
-    /// A full barrier. It pairs with that of [`Slot::enter`]: an entering thread sees the flags, or
-    /// the caller sees the thread's cell.
+    /// Setting the word is a full barrier, which pairs with that of [`Slot::enter`]: an entering
+    /// thread sees the flags, or the caller sees the thread's cell.
     pub(crate) fn set(&self, generation: u32, flags: u32) {
         let new = u64::from(generation) << 32 | u64::from(flags);
         let mut old = self.word.get();
@@ -206,7 +207,8 @@ impl Slot {
 
     #[inline(always)]
     fn first_cell(task: u64) -> usize {
-        // Tasks lie at least some hundred bytes apart, so the low bits hardly tell them apart.
+        // Tasks lie at least some hundred bytes apart, so the low bits of their addresses hardly
+        // tell them apart.
         (task >> 8 ^ task >> 14) as usize % CELLS
     }
 }
@@ -238,9 +240,9 @@ impl Inside<'_> {
     /// May sleep, unless the driver [is atomic](Driver::is_atomic).
     #[inline(always)]
     pub(crate) fn dispatch(&self, request: &abi::d2d_request) -> c_int {
-        // SAFETY: By the type invariants, the driver stays registered while `self` lives. By the
-        // contract of `struct d2d_driver`, its routines and `this` are valid until then, and the
-        // routine takes any request.
+        // SAFETY: By the invariants of `Inside` and `Slot`, the driver stays registered while `self`
+        // lives. By the contract of `struct d2d_driver`, its routines and `this` are valid as long
+        // as it is registered, and the routine takes any request.
         unsafe { (self.dispatch)(self.this, request) }
     }
 

@@ -3,8 +3,8 @@
 //! The files in debugfs that show the owner's state.
 //!
 //! Each [`Section`] has a file with one line for each row; one more file has all sections in JSON.
-//! Two rows may show different moments: each is copied under the lock that protects it, and
-//! formatted afterwards.
+//! Two rows may show different moments. If a spinlock protects what a row shows, the code copies
+//! this under the lock, and formats the copy afterwards.
 
 use crate::{
     context_table::{
@@ -45,7 +45,7 @@ pub(crate) enum Section {
 }
 
 impl Section {
-    /// With the names of their files.
+    /// All sections, with the names of their files.
     pub(crate) const ALL: [(Self, &'static CStr); 6] = [
         (Self::Contexts, c"contexts"),
         (Self::Queues, c"queues"),
@@ -129,7 +129,7 @@ impl Rows<'_> {
     }
 }
 
-/// Ends at a NUL, if there is one.
+/// Returns a text up to its NUL, if it has one.
 fn string(bytes: &[u8]) -> Value<'_> {
     let length = bytes.iter().position(|byte| *byte == 0);
     Value::Text(&bytes[..length.unwrap_or(bytes.len())])
@@ -145,7 +145,7 @@ fn number(n: impl Into<u64>) -> Value<'static> {
     Value::Number(n.into())
 }
 
-/// The address may be bad.
+/// Reads the version of a table of operations. The address may be bad.
 fn version(ops: *const abi::d2d_ops) -> Option<Version> {
     let header = probe::read(ops)?;
     let size = (header.size as usize).checked_sub(size_of::<abi::d2d_ops>())?;
@@ -302,7 +302,7 @@ impl Server {
         requests.try_for_each(|record| self.request_row(record, rows))
     }
 
-    /// Other threads may change the request meanwhile.
+    /// Shows a request, which other threads may change meanwhile.
     fn request_row(&self, record: &Record, rows: &mut Rows<'_>) -> Result {
         let word = record.word();
         let phase: &[u8] = match word.phase() {

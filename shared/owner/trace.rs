@@ -30,12 +30,14 @@ use kernel::{
     }, //
 };
 
-/// The name of a step or of a field. C type: `struct d2d_trace_name`.
+/// A step or a field. C type: `struct d2d_trace_name`.
 #[repr(C)]
 struct TraceName {
     text: *const u8,
     length: u32,
+    /// The form of a field's number.
     form: u32,
+    /// Not 0 if [`print_hot_steps`] is for the group of this step.
     prints: u32,
 }
 
@@ -65,7 +67,7 @@ unsafe extern "C" {
 unsafe impl Sync for TraceName {}
 
 impl TraceName {
-    /// A field that only newer headers than the owner's have.
+    /// A field that the owner's headers do not have, because those of the driver are newer.
     const UNKNOWN: Self = Self {
         text: core::ptr::null(),
         length: 0,
@@ -89,13 +91,13 @@ const IN: [&CStr; 3] = [c"task", c"softirq", c"hardirq"];
 /// Lines printed so far, for all drivers.
 static SEQ: Atomic<u64> = Atomic::new(0);
 
-/// Milliseconds from boot to the owner's first line. It tells loads of the owner apart.
+/// Milliseconds from boot to the owner's first line. This number tells loads of the owner apart.
 static LOAD: SetOnce<u64> = SetOnce::new();
 
-/// Whether hot steps are printed as lines.
+/// Whether [`print_hot_steps`] was called.
 static HOT_LINES: Atomic<bool> = Atomic::new(false);
 
-/// May sleep.
+/// Makes the owner print lines for the hot steps of queues and of calls. May sleep.
 pub(crate) fn print_hot_steps() {
     HOT_LINES.store(true, Relaxed);
     d2d_lines_on();
@@ -122,7 +124,7 @@ fn place() -> &'static CStr {
     IN.get(d2d_irq_context() as usize).unwrap_or(&c"?")
 }
 
-/// At most `N - 1` bytes. What does not fit is cut off.
+/// A text of at most `N - 1` bytes. What does not fit is cut off.
 ///
 /// # Invariants
 ///
@@ -171,9 +173,9 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// In base 10 or 16, with at least `least` digits.
+    /// Appends a number in base 10 or 16, with at least `least` digits.
     ///
-    /// With `fmt!()`, attaching and detaching take 11.6 % more instructions.
+    /// Attaching and detaching print lines, and would take 11.6 % more instructions with `fmt!()`.
     fn push_number(&mut self, mut number: u64, base: u64, least: usize) {
         let mut digits = [b'0'; 20];
         let mut first = digits.len();
@@ -189,8 +191,8 @@ impl<const N: usize> Text<N> {
         self.push(digits.get(first..).unwrap_or_default());
     }
 
-    /// The address may be bad. `?` replaces each byte that is not a visible ASCII character, and a
-    /// text that cannot be read.
+    /// Appends a text from an address that may be bad. Each byte that is not a visible ASCII
+    /// character becomes `?`. A text that cannot be read becomes a single `?`.
     fn copy(&mut self, from: *const u8, length: usize) {
         let room = self.room();
         let length = length.min(room.len());
@@ -207,7 +209,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// In the form that `d2d_step.h` gives the field.
+    /// Appends a field's number in the form that `d2d_step.h` gives the field.
     fn push_field(&mut self, form: u32, value: u64) {
         let signed = value as i64;
         let (prefix, number, base, least) = match form {
@@ -243,9 +245,10 @@ impl Texts {
     }
 }
 
-/// Prints the step's line, and hits the tracepoint if it is on. A hot step has a line only after
-/// [`print_hot_steps`]. Returns false if there is neither. Otherwise writes the texts to `texts`,
-/// which are empty, and replaces those of `record` by these copies. Any context.
+/// Prints the step's line, and hits the step's tracepoint if it is on. A hot step has a line only if
+/// [`print_hot_steps`] was called and is for the step's group. Returns false if the step has no line
+/// and its tracepoint is off. Otherwise writes the step's texts to `texts`, which are empty, and
+/// replaces those of `record` by these copies. Any context.
 ///
 /// # Errors
 ///
@@ -308,8 +311,8 @@ pub(crate) fn emit(record: &mut abi::d2d_record, texts: &mut Texts) -> Result<bo
     Ok(true)
 }
 
-/// `KERN_INFO`, and a `fmt::Arguments` with the whole line. `%s` takes longer: the kernel formats
-/// each line twice, and copies a string for `%s` byte by byte.
+/// `KERN_INFO`. `%pA` takes a `fmt::Arguments` with the whole line. `%s` would take longer: the
+/// kernel formats each line twice, and copies a string for `%s` byte by byte.
 const INFO: &CStr = c"\x016%pA";
 /// `KERN_WARNING`.
 const WARNING: &CStr = c"\x014%pA";

@@ -18,7 +18,7 @@
 
 D2D_DEFINE_HOT_KEYS;
 
-/* Protects what follows, and is held while keys are switched. */
+/* Protects d2d_on and d2d_driver_keys, and is held while keys are switched. */
 static DEFINE_MUTEX(d2d_switching);
 
 #define D2D_GROUP_NUMBER(group)	D2D_GROUP_##group,
@@ -27,10 +27,10 @@ enum { D2D_GROUPS(D2D_GROUP_NUMBER) };
 /* The key of a group is the one with the group's number. */
 static_assert(sizeof(struct d2d_hot_keys) == D2D_GROUP_COUNT * sizeof(struct static_key_false));
 
-/* Tracepoints of a group that are on, plus one if the group's steps are printed as lines. */
+/* How many tracepoints of a group are on, plus one if the group's steps are printed as lines. */
 static unsigned int d2d_on[D2D_GROUP_COUNT];
 
-/* The keys of each driver's module, or NULL. Drivers of a module share them. */
+/* For each slot, the keys of its driver's module, or NULL. Drivers of one module share the keys. */
 static struct d2d_hot_keys *d2d_driver_keys[D2D_MAX_DRIVERS];
 
 static void d2d_set(struct d2d_hot_keys *keys, u32 group, bool on)

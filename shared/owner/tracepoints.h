@@ -5,8 +5,8 @@
 #include "d2d_hot_step.h"
 
 /*
- * 1 for each group that Config::print_hot_steps() prints as lines. For a request, its sender
- * decides (D2D_SEND_TRACE).
+ * 1 for each group that Config::print_hot_steps() prints as lines. The sender of a request decides
+ * whether the steps of the request have lines (D2D_SEND_TRACE).
  */
 #define D2D_PRINTS_none		0
 #define D2D_PRINTS_queues	1
@@ -14,7 +14,10 @@
 #define D2D_PRINTS_requests	0
 #define D2D_PRINTS_events	0
 
-/* The name of a step or of a field. Rust type: TraceName. */
+/*
+ * A step or a field. form is the form of a field's number. prints is D2D_PRINTS_... of a step's
+ * group. Rust type: TraceName.
+ */
 struct d2d_trace_name {
 	const char *text;
 	u32 length;
@@ -25,12 +28,12 @@ struct d2d_trace_name {
 extern const struct d2d_trace_name d2d_step_names[D2D_STEP_COUNT];
 extern const struct d2d_trace_name d2d_field_names[D2D_FIELD_COUNT];
 
-/* Returns false for an unknown step. Any context. */
+/* Returns whether the tracepoint of a step is on; false for an unknown step. Any context. */
 bool d2d_is_on(u32 step);
 
 /*
- * The record's step is less than D2D_STEP_COUNT. The caller has copied all texts of the record to
- * its own memory. Any context but NMI.
+ * Hits the tracepoint of the record's step, which is less than D2D_STEP_COUNT. The caller has
+ * copied all texts of the record to its own memory. Any context but NMI.
  */
 void d2d_hit(const struct d2d_record *record, u64 seq, u64 load, const char *in,
 	     const char *detail);
@@ -46,8 +49,8 @@ D2D_GROUPS(D2D_SWITCHES)
 void d2d_lines_on(void);
 
 /*
- * From here on, switches the keys of the driver in this slot, which is less than D2D_MAX_DRIVERS.
- * The keys exist until d2d_hot_keys_remove(). May sleep.
+ * Sets the keys of the driver in this slot. From here on, the owner switches them together with its
+ * own. slot is less than D2D_MAX_DRIVERS. The keys exist until d2d_hot_keys_remove(). May sleep.
  */
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 

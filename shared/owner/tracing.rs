@@ -12,7 +12,7 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// The flags of a request that say how its steps are traced; not at all without a flag.
+/// The flags of a request that say how its steps are traced. Without a flag, they are not traced.
 #[derive(Clone, Copy)]
 pub(crate) struct Tracing(pub(crate) u32);
 
@@ -26,7 +26,7 @@ impl Tracing {
         self.0 & (Self::LINE | Self::TRACEPOINT) != 0
     }
 
-    /// In the name of `driver`. Any context.
+    /// Traces a step in the name of `driver`. Any context.
     pub(crate) fn emit(self, driver: &CStr, step: Step, fields: &[Field<'_>]) {
         self.emit_record(StepRecord::new(driver, step).with(fields));
     }

@@ -8,7 +8,10 @@
 
 #include "word_wait.h"
 
-/* Returns whether the masked bits have the value before the time is over. May sleep. */
+/*
+ * Waits until the masked bits of the word have the value, for at most this many jiffies. Returns
+ * whether they have the value. May sleep.
+ */
 bool d2d_word_wait(u64 *word, u64 mask, u64 value, long jiffies)
 {
 	/* Pairs with the fully ordered change of the word, before which the result was written. */
