@@ -67,13 +67,13 @@ pub trait TwoRoles: Owner {
     /// The driver of the peer's role.
     type Peer: Driver;
 
-    /// Gives the owner's role the peer's driver, before [`Owner::ready`] and before a peer attaches. May
-    /// sleep.
+    /// Gives the owner's role the driver of the peer's role. The library calls this before
+    /// [`Owner::ready`], and before a peer of this owner attaches. May sleep.
     ///
     /// # Errors
     ///
-    /// The errno with which loading the module fails. First, the library makes the peer's role leave,
-    /// and calls [`Owner::leaving`].
+    /// The errno with which loading the module fails. Before it fails, the library makes the peer's role
+    /// leave, and calls [`Owner::leaving`].
     fn join(contexts: &Contexts<'_, Self>, peer: DriverRef<Self::Peer>) -> Result;
 }
 
@@ -104,7 +104,7 @@ impl<M> RolesDropPromise<M> {
 }
 
 /// The roles of module `M`. `_peers` are its roles as a peer. `_last_made` is the owner's role or, in a
-/// peer of two owners, the [`Join`]. Dropping it, before `_peers`, makes the peers' roles leave.
+/// peer of two owners, the [`Join`]. It is dropped before `_peers`, and makes the peers' roles leave.
 #[doc(hidden)]
 pub struct Roles<T, P, M> {
     _last_made: T,
@@ -112,11 +112,11 @@ pub struct Roles<T, P, M> {
     _module: PhantomData<fn(M)>,
 }
 
-/// Puts `leave` into a box for the role that is made next. May sleep.
+/// Puts `leave`, which makes roles leave, into a box. The role that is made next keeps it. May sleep.
 ///
 /// # Errors
 ///
-/// `ENOMEM`, with a line.
+/// `ENOMEM`, with a refusal.
 pub(crate) fn boxed<M: ModuleMetadata>(
     leave: impl Fn() + Send + Sync + 'static,
 ) -> Result<LeaveRoles> {
@@ -207,8 +207,9 @@ macro_rules! module_in_two_roles {
 
         $crate::d2d_owner::module_owner! { @functions }
     };
-    // Makes the roles with a `Started` for each peer's role, and with `$LAST`, the static for `_last_made`. The
-    // roles are of a type of this crate, because no driver may get the `RolesDropPromise`.
+    // Declares the module. It makes its roles with a `Started` for each peer's role, and with `$LAST`, the
+    // static of `_last_made`. The roles are of a type of this crate, because no driver may get the
+    // `RolesDropPromise`.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,
         [$($STARTED:ident: $peer:ident),+], $LAST:ident, $($rest:tt)*
@@ -227,8 +228,8 @@ macro_rules! module_in_two_roles {
                 )+
                 // SAFETY: `Self` is the module into which this crate is linked. The kernel drops the
                 // module's value, which owns the roles, before it frees text and data. The kernel calls
-                // `init` first. If the driver calls `init` again, `new` finds the first peer's
-                // `Started` set, and makes nothing.
+                // `init` before any other code of the module. If the driver calls `init` again, `new`
+                // finds the first peer's `Started` set, and makes nothing.
                 let promise = unsafe { $crate::RolesDropPromise::<Self>::new() };
                 let roles =
                     $crate::$Roles::<$($of),+>::new(promise, $(&$STARTED,)+ &$LAST)?;

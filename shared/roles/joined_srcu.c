@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The threads inside Joined::with() (two_peers.rs). Rust cannot define a static SRCU structure.
+ * The SRCU structure of the threads inside Joined::with() (two_peers.rs). Rust cannot define it.
  */
 #include <linux/srcu.h>
 

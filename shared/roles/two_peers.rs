@@ -39,8 +39,8 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
     /// Makes the value after both drivers have registered and started. A driver that has pended its
     /// handshake may have no context yet. May sleep.
     ///
-    /// When the module is unloaded, the library makes both drivers leave, waits until no thread uses the
-    /// value, drops the value, and then the second driver and the first one.
+    /// When the module is unloaded, the library makes both drivers leave, and waits until no thread uses
+    /// the value. Then it drops the value, the second driver and the first one, in this order.
     ///
     /// # Errors
     ///
@@ -53,7 +53,7 @@ pub trait TwoPeers: Send + Sync + Sized + 'static {
 
 #[allow(improper_ctypes, reason = "it has empty parts without lockdep")]
 unsafe extern "C" {
-    /// Defined in `joined_srcu.c`, and initialized for fast readers.
+    /// The threads inside [`Joined::with`]. Defined in `joined_srcu.c`, and initialized for fast readers.
     safe static d2d_joined_srcu: Readers;
 }
 
@@ -63,7 +63,7 @@ unsafe extern "C" {
 /// # Invariants
 ///
 /// `value` is null, or came from [`KBox::into_raw`]. The value is freed only after `value` has become null,
-/// and all threads that were inside [`Joined::with`] then have left.
+/// and after all threads that were inside [`Joined::with`] at that moment have left.
 pub struct Joined<T: TwoPeers> {
     value: Atomic<*mut T>,
 }
@@ -96,7 +96,8 @@ impl<T: TwoPeers> Joined<T> {
     }
 }
 
-/// While this exists, [`Joined::with`] finds the value. Dropping it first makes both drivers leave.
+/// While this exists, [`Joined::with`] finds the value. When this is dropped, it first makes both drivers
+/// leave.
 #[doc(hidden)]
 pub struct Join<T: TwoPeers> {
     joined: &'static Joined<T>,
@@ -114,9 +115,9 @@ impl<T: TwoPeers> Join<T> {
 
 impl<T: TwoPeers> Drop for Join<T> {
     fn drop(&mut self) {
-        // The threads that use the value may wait for an event or a request of the drivers. One call is
-        // not enough: a thread may deliver a request to a driver after it, and another may wait until this
-        // request is cancelled. So `wait_and_end_waits` repeats it.
+        // The threads that use the value may wait for an event or a request of the drivers. One call of
+        // `leave` is not enough: afterwards, a thread may deliver a request to a driver, and another may
+        // wait until this request is cancelled. So `wait_and_end_waits` repeats the call.
         (self.leave)();
         // INVARIANT: The value is freed below, after all threads have left.
         let value = self.joined.value.xchg(core::ptr::null_mut(), Full);
@@ -164,7 +165,7 @@ where
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, with a line.
+    /// `ENOMEM`, with a refusal.
     pub(crate) fn leaver<M: ModuleMetadata>(&self) -> Result<LeaveRoles> {
         let (first, second) = (self.first.leaver(), self.second.leaver());
         boxed::<M>(move || {
@@ -235,7 +236,7 @@ where
 /// Declares a module that is a peer of two owners.
 ///
 /// `type` implements [`TwoPeers`]. `first` and `second` are the modules with which its two drivers
-/// register, in this order. If the second one refuses, the library takes the first registration back.
+/// register, in this order. If the second driver is refused, the library unregisters the first one.
 /// The other lines are those of `module!`. Both drivers' code reaches the value of [`TwoPeers::join`] by
 /// `JOINED.with(...)`: see [`Joined::with`].
 ///
