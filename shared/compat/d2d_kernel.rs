@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel crate of an older kernel, plus the items that this project uses and that crate lacks.
+//! The kernel crate of an older kernel, plus the items that the crate lacks and this project uses.
 //! Drivers and the library name this crate `kernel`, so their sources are the same for all kernels.
 //!
-//! `shared/library.mk` compiles `probes.rs` to find out what is missing, and compiles this crate only if
-//! something is. Kernel 7.3 has all items.
+//! To find out which items are missing, `shared/library.mk` compiles `probes.rs`. It compiles this crate
+//! only if an item is missing. Kernel 7.3 has all items.
 
 #[cfg(not(probe_poll_box))]
 mod poll_box;
@@ -131,7 +131,7 @@ pub mod module {
 pub mod module_param {
     pub use kernel::module_param::*;
 
-    /// In the older kernel crate, `value` returns a reference.
+    /// A parameter of a module. In the older kernel crate, its `value` returns a reference.
     #[cfg(not(probe_parameter_value))]
     #[repr(transparent)]
     pub struct ModuleParamAccess<T>(kernel::module_param::ModuleParamAccess<T>);
@@ -187,7 +187,7 @@ pub mod sync {
     pub mod barrier {
         pub use kernel::sync::barrier::*;
 
-        /// For [`smp_mb`]: orders all earlier loads before all later ones.
+        /// The argument with which [`smp_mb`] orders all earlier loads before all later ones.
         #[cfg(not(probe_read_barrier))]
         pub struct Read;
 

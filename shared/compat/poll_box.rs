@@ -18,7 +18,8 @@ use kernel::{
     types::Opaque, //
 };
 
-/// A [`PollCondVar`], whose memory is freed after an RCU grace period. Dropping it does not sleep.
+/// A [`PollCondVar`] on the heap. Its memory is freed after an RCU grace period. Dropping this does not
+/// sleep.
 pub struct PollCondVarBox(ManuallyDrop<Pin<KBox<Inner>>>);
 
 #[pin_data]
