@@ -46,11 +46,12 @@ impl Deref for TestContext {
 
 const BATCH: usize = MAX_BATCH as usize;
 
-/// Returns whether the pool has `capacity` items, none is taken, no two overlap, and each has the right
-/// handle.
+/// Returns whether the pool has `capacity` items, no item is taken, no two items overlap, and each has the
+/// right handle.
 fn pool_is_whole(queue: *const abi::d2d_queue, capacity: u32, item_size: u32) -> bool {
     let size = core::mem::offset_of!(abi::d2d_item, payload) + item_size as usize;
-    // SAFETY: The queue is initialized, so its pool has `capacity` pointers. No other thread uses it.
+    // SAFETY: The queue is initialized, so its pool has `capacity` pointers to items. No other thread uses
+    // the queue.
     let pool = unsafe { core::slice::from_raw_parts((*queue).pool, (*queue).capacity as usize) };
     // SAFETY: As above.
     let id = unsafe { (*queue).id } << abi::D2D_ITEM_INDEX_BITS;

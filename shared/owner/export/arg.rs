@@ -46,13 +46,13 @@ impl<T: Copy> Arg<*mut T> {
     pub(crate) fn fill(self, stack: Stack, value: &T) -> bool {
         // INVARIANT: The same place.
         let place = Arg(self.0.cast::<c_void>());
-        // SAFETY: `value` is valid for reads.
+        // SAFETY: `value` is a reference, so it is valid for reads of its size.
         unsafe { place.copy_out(stack, core::ptr::from_ref(value).cast(), size_of::<T>()) }
     }
 }
 
 impl Arg<*mut c_void> {
-    /// Returns whether `length` bytes, not 0, can be written. Any context.
+    /// Returns whether `length` bytes can be written; `length` is not 0. Any context.
     #[inline(always)]
     pub(crate) fn has_room(self, stack: Stack, length: usize) -> bool {
         // SAFETY: By the type invariants, nobody else uses the place during the call.

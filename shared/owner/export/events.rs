@@ -2,8 +2,8 @@
 
 //! What the exported functions of `d2d_event.h` do.
 //!
-//! The short ones, which do not sleep, are RCU readers. The others are readers of SRCU, which takes more
-//! time.
+//! The functions that set, reset, query or ring an event, or take one without waiting, are RCU readers.
+//! The others are readers of SRCU, which takes more time.
 
 use super::{
     call_server,
@@ -134,7 +134,7 @@ impl Exports {
 
     /// `d2d_event_ring`.
     pub fn ring_event(&self, Arg(event): Arg<abi::d2d_handle>) {
-        // A stale handle is no mistake of the caller: the driver of the doorbell may have left.
+        // This does not refuse a stale handle: the driver of the doorbell may have left.
         self.try_briefly(|server, reader| server.events.dispatcher().set(event, reader));
     }
 
@@ -172,7 +172,7 @@ impl Exports {
         self.wait_long(events, count, flags, timeout, index)
     }
 
-    /// As [`Exports::wait_for_events`], for all calls but those for one event that need not sleep.
+    /// As [`Exports::wait_for_events`], for the calls that `wait_for_events` does not end itself.
     #[cold]
     #[inline(never)]
     fn wait_long(

@@ -24,7 +24,7 @@ use kernel::{
     }, //
 };
 
-/// The number of the context, and the owner's handle of the request.
+/// A handshake: the number of its context, and the owner's handle of its request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Handshake {
     pub(crate) context: usize,
@@ -66,7 +66,7 @@ impl State {
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
     pub(super) driver: Driver,
-    /// Meanwhile, [`Registry::lookup`](super::Registry::lookup) does not find the driver.
+    /// While this is true, [`Registry::lookup`](super::Registry::lookup) does not find the driver.
     pub(super) is_registering: bool,
     /// Whether a thread is unregistering the driver, or removing it after its expulsion.
     pub(crate) is_unregistering: bool,
@@ -123,8 +123,8 @@ impl Entry {
         }
     }
 
-    /// Reserves the context `free`; `None` if no context is free. Returns a copy of the entry, and the
-    /// handshake or why there is none.
+    /// Reserves the context `free`, which is `None` if no context is free. Returns a copy of the entry, and
+    /// the handshake, or the reason why there is none.
     pub(super) fn reserve(
         &mut self,
         free: Option<usize>,
@@ -145,8 +145,8 @@ impl Entry {
         (*self, reserved)
     }
 
-    /// No request goes to the driver or comes from it any more. If it was expelled, none of its routines
-    /// is called, either.
+    /// From here on, no request goes to the driver or comes from it. If the driver was expelled, none of
+    /// its routines is called, either.
     pub(super) fn leave(&mut self, slot: &Slot) {
         self.is_leaving = true;
         self.set_flags(slot);

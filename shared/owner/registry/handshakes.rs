@@ -33,7 +33,7 @@ pub(crate) enum Overdue {
 }
 
 impl Registry {
-    /// Returns a copy of the entry of the driver for which a context is reserved. Any context.
+    /// Returns a copy of the entry of the driver for which this context is reserved. Any context.
     pub(crate) fn by_context(&self, context: usize) -> Option<Entry> {
         let found = self.find(Kind::Driver, &|entry| entry.context() == Some(context));
         found.map(|(_, entry)| entry)
@@ -94,8 +94,8 @@ impl Registry {
         })
     }
 
-    /// Changes a driver's state to that which `f` returns. Returns a copy of the entry as it was before.
-    /// Any context.
+    /// Changes a driver's state to the one that `f` returns, if any. Returns a copy of the entry as it was
+    /// before. Any context.
     ///
     /// # Errors
     ///
@@ -157,10 +157,11 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Sets the time limit of a handshake for which no thread waits. Returns whether the caller has to
-    /// set the timer. Any context; prints nothing.
+    /// Makes the time limit of a handshake end at `due`, if the handshake is still under way and no thread
+    /// waits for it. Returns whether the caller has to set the timer. Any context; prints nothing.
     ///
-    /// All handshakes get the same time, so a timer that is set already expires early enough.
+    /// The time limits of all handshakes are equally long, so a timer that is set already expires early
+    /// enough.
     pub(crate) fn limit(
         &self,
         handle: abi::d2d_handle,

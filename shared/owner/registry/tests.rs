@@ -91,7 +91,7 @@ fn handshake(context: usize) -> Handshake {
     }
 }
 
-/// Fails with `EBUSY` if the driver is not detached, or a thread is inside.
+/// Fails with `EBUSY` if the driver is not detached, or a thread is inside its routines.
 fn remove(registry: &Registry, handle: abi::d2d_handle) -> Result<Driver> {
     registry.unregister(handle)?;
     registry.remove(handle).ok_or(EBUSY)
@@ -382,7 +382,7 @@ mod cases {
         let registry = registry()?;
         for (is_going, reason) in [(false, "driver-is-leaving"), (true, "module-is-going")] {
             let driver = add(&registry, &object(c"driver"))?;
-            // A thread that has guessed the handle may have called `d2d_unregister` before.
+            // A thread that has guessed the handle may have called `d2d_unregister` before this `publish`.
             registry.unregister(driver)?;
             let published = registry.publish(driver, is_going);
             assert_eq!(published, Err((reason, ESHUTDOWN)));
