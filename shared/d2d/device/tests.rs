@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Devices. A test has no process, so an address of user memory is never valid here.
+//! Devices. The tests call the functions of an open file as the kernel does for a process. But no process runs
+//! them, so an address of user memory is never valid here.
 
 use super::{
     node::OpenFile,
@@ -26,7 +27,7 @@ use kernel::{
 const NAME: &CStr = c"d2d_kunit_device";
 const NONBLOCK: u32 = kernel::fs::file::flags::O_NONBLOCK;
 
-/// The driver keeps the pended call of an `ioctl`.
+/// The driver: it keeps the pended call of an `ioctl`.
 type Kept = Arc<SpinLockIrq<Option<Pended<u32>>>>;
 
 fn kept() -> Result<Kept> {
@@ -42,7 +43,7 @@ impl File for Opened {
         Ok(Self)
     }
 
-    /// Claims that it has written more than there is room for.
+    /// Replaces the writer by a longer one.
     fn read(&self, _kept: &Kept, _call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
         *to = UserSlice::new(UserPtr::from_addr(0), usize::MAX).writer();
         Ok(())
@@ -52,7 +53,8 @@ impl File for Opened {
         from.skip(from.len())
     }
 
-    /// Pends the call, and waits for the answer: the argument, if it is not 0.
+    /// Pends the call, and waits for its answer. If the argument is not 0, first completes the call with the
+    /// argument as the answer.
     fn ioctl(&self, kept: &Kept, call: &Call<'_>, _: u32, argument: Argument) -> Result<u32> {
         let (answer, pended) = call.pend()?;
         let before = kept.lock().replace(pended);

@@ -121,7 +121,7 @@ impl AnyJob {
         }
     }
 
-    /// A thread has no start for a later time.
+    /// Starts a job for a later time; a thread, which has no such start, at once.
     fn start_after(&self, after: Delta) -> Result {
         match self {
             Self::Work(work) => work.start_after(after),
@@ -432,7 +432,7 @@ mod cases {
         for kind in TIMED {
             for place in Place::ALL {
                 let after = Delta::from_millis(20);
-                // On a busy machine, the job may run before it is cancelled.
+                // On a busy machine, the job may run before it is cancelled. Then the loop tries again.
                 loop {
                     let trial = Trial::new(kind, |seen, _| {
                         seen.count();
@@ -627,7 +627,7 @@ mod cases {
             trial.job.start_after(far())?;
             // Long enough for a job that runs too early.
             fsleep(Delta::from_millis(5));
-            // The test drops the leaked job in the end, so that no memory is leaked.
+            // `leaked` stands for a leaked job. The test drops it in the end, so that no memory is leaked.
             let (leaked, seen) = (trial.job.clone(), trial.seen.clone());
             drop(trial);
             assert_eq!(drops.runs(), 1);

@@ -26,7 +26,7 @@ fn ring() -> Result<Arc<Ring>> {
     Arc::pin_init(zeroed(), GFP_KERNEL)
 }
 
-/// Checks and gets the values of type `T` that a lender states. The caller keeps the memory until it has returned.
+/// Checks what a lender states, and returns its values of type `T`. The caller keeps the memory until it has returned.
 fn values<'a, T: Memory>(lent: &abi::d2d_lent) -> Result<&'a [T]> {
     // SAFETY: Only the tests below call this function, and each keeps the memory until it has returned.
     unsafe { Lent::check(DRIVER, lent)?.values(DRIVER) }

@@ -37,7 +37,7 @@ fn take_raw(queue: &Queue<'_>) -> Result<abi::d2d_handle> {
 }
 
 fn revoke(queue: &Queue<'_>) -> u32 {
-    // SAFETY: No test holds an item of the queue that C code has taken.
+    // SAFETY: The tests' C code redeems no item.
     unsafe { queue.revoke_handles(true) }
 }
 
@@ -429,7 +429,8 @@ mod cases {
     fn c_refuses_a_handle_without_a_generation() -> Result {
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
-        // SAFETY: The queue is initialized. No handle names the item, so its claim is 0.
+        // Without its kind, this handle is 0. So is the claim of the first item, which no handle names.
+        // SAFETY: The queue is initialized.
         let released = unsafe { d2d_kunit_release(raw(&context), abi::D2D_HANDLE_ITEM.into()) };
         assert_eq!(released, ESTALE.to_errno());
         assert_eq!(queue.counters().stale, 1);

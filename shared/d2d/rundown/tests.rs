@@ -36,9 +36,10 @@ fn is_open_with(rundown: &Rundown<u32>, value: u32) -> bool {
     rundown.enter().is_some_and(|entered| *entered == value)
 }
 
-/// A rundown that one work item, the closer, closes. The closer queues another work item, the onlooker, on the same
-/// workqueue and CPU, which usually starts the onlooker when the closer sleeps or has ended, and so when `close` waits
-/// or has returned. On a loaded machine, it starts the onlooker earlier. So `begin` checks that `close` has begun.
+/// A rundown that one work item, the closer, closes. First, the closer queues another work item, the onlooker, on the
+/// same workqueue and CPU. Usually the workqueue starts the onlooker when the closer sleeps or has ended: then `close`
+/// waits or has returned. On a loaded machine, it may start the onlooker earlier. So `begin` also checks that `close`
+/// has begun.
 #[pin_data]
 struct Closing {
     #[pin]
@@ -74,7 +75,7 @@ impl Closing {
         )
     }
 
-    /// Returns when `close` waits or has returned.
+    /// Queues the closer, and returns when `close` waits or has returned.
     fn begin(this: &Arc<Self>) {
         let _ = queue().enqueue::<Arc<Self>, 1>(this.clone());
         this.seen.wait_for_completion();

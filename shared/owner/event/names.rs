@@ -138,7 +138,7 @@ impl Events {
     ///
     /// # Errors
     ///
-    /// Those of `d2d_event_create` or `d2d_event_open`, each with its line; that of `registered`.
+    /// Those of `d2d_event_create` or `d2d_event_open`, each with its line; or that of `registered`.
     pub(crate) fn open(
         &self,
         driver: d2d_handle,

@@ -31,9 +31,11 @@ use kernel::sync::{
 
 struct Counter {
     calls: Atomic<u32>,
+    /// What the handler returns.
     status: Atomic<i32>,
-    /// The largest `sets` that a call has seen.
+    /// The largest value of `sets` that a call has seen.
     seen: Atomic<u32>,
+    /// How many sets have begun.
     sets: Atomic<u32>,
 }
 

@@ -64,7 +64,8 @@ impl Closer {
         Ok(Self(closing))
     }
 
-    /// Returns true when `leave` sleeps for the mutex, false when the handles are closed.
+    /// Returns true when `leave` sleeps, because another thread has the mutex. Returns false when the
+    /// handles are closed.
     fn settle(&self) -> bool {
         while self.0.ended.as_ref().is_none() {
             if self.0.task.as_ref().is_some_and(|task| !is_running(task)) {
@@ -82,7 +83,7 @@ impl Closer {
 }
 
 fn is_running(task: &Task) -> bool {
-    // SAFETY: The reference keeps the task. Its state may change, so the read is volatile.
+    // SAFETY: The reference keeps the task. The task's state may change, so the read is volatile.
     let state = unsafe { (&raw const (*task.as_ptr()).__state).read_volatile() };
     state == bindings::TASK_RUNNING
 }

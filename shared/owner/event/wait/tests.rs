@@ -261,7 +261,8 @@ mod cases {
         assert_eq!(ends.join(), Err(ECANCELED));
         assert_eq!(fixture.set(own), Ok(false));
         assert_eq!(stays.join(), Ok(0));
-        // A wait that may sleep is refused, even if the event is set. Another wait takes the event.
+        // Through the leaving driver's handle, a wait that may sleep fails, even if the event is set. A wait
+        // that does not sleep takes the event.
         assert_eq!(fixture.set(own), Ok(false));
         assert_eq!(fixture.wait(&[own], ANY), Err(ECANCELED));
         assert_eq!(fixture.wait(&[other], ANY), Ok(0));
@@ -272,7 +273,7 @@ mod cases {
         assert_eq!(fixture.try_take(other), None);
         fixture.events.close_all(DRIVER);
         assert_eq!(fixture.try_take(other), Some(false));
-        // The next handle in the cell can be waited for, and have a handler.
+        // Through the next handle in the same cell, a wait may sleep. This handle may have a handler.
         let next = fixture.make(c"two", NOTIFICATION)?;
         fixture.set(next)?;
         assert_eq!(fixture.wait(&[next], ANY), Ok(0));

@@ -57,7 +57,7 @@ mod cases {
         assert_eq!(nothing, Err(EFAULT));
         // Without bytes, the pointer does not matter.
         fixture.requests.write(held, core::ptr::dangling(), 0)?;
-        // The failed write has left no output.
+        // The failed write has left no output, so this writes the output again.
         fixture.write(held, b"abc")?;
         fixture.complete(held, 0)?;
         assert_eq!(fixture.wait(request, 0)?.output_len, 3);

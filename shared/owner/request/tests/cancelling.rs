@@ -79,7 +79,8 @@ mod cases {
         b.actor.cancels.store(request, Relaxed);
         assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
         assert_eq!(b.heard(), CANCELED);
-        // b had the lock during `pend`. A completion routine in `pend` reports `DEADLOCK`.
+        // `pend` has not called the completion routine: b had a lock then, so the routine would have
+        // noted `DEADLOCK`.
         assert_eq!(a.calls(), [0, 0, 1, 0]);
         assert_eq!(a.heard(), CANCELED);
         assert_eq!(fixture.len(), 0);

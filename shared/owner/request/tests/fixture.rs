@@ -224,6 +224,7 @@ impl Party<'_> {
         }
     }
 
+    /// Makes this driver forward requests to `to`, with this code.
     pub(super) fn passes_on_to(&self, to: &Party<'_>, code: u32) {
         self.actor.next.store(to.target, Relaxed);
         self.actor.next_code.store(code, Relaxed);
@@ -235,7 +236,7 @@ impl Party<'_> {
         run_in(Place::Worker, || self.actor.forward(held, ROUTINE))
     }
 
-    /// Returns the handle of the last request that this driver got.
+    /// Returns the handle of the last request that this driver received, got back or had cancelled.
     pub(super) fn holds(&self) -> u64 {
         self.actor.held.load(Relaxed)
     }
@@ -274,6 +275,7 @@ impl Drop for Party<'_> {
     }
 }
 
+/// The status that `completed` notes if it is called while a driver holds a lock.
 const DEADLOCK: c_int = -(bindings::EDEADLK as c_int);
 
 /// Not 0 while a driver holds a lock.
@@ -319,7 +321,7 @@ impl Actor {
         self.calls[which].add(1, Relaxed);
     }
 
-    /// How to send a request without buffers to `next`.
+    /// Returns the structure that sends a request without buffers to the driver `next`.
     pub(super) fn how(&self) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),

@@ -26,7 +26,7 @@ mod cases {
         d.actor.next.store(e.target, Relaxed);
         d.actor.next_code.store(PEND, Relaxed);
         c.actor.next_code.store(PASS_ON, Relaxed);
-        // With this code, the request does not return to c.
+        // b forwards the request to c with this code, so the request does not return to c.
         b.actor.next_code.store(LET_GO, Relaxed);
         let request = a.alloc()?;
         assert!(!a.send(request, &b, PASS_ON, 0)?);

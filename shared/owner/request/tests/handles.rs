@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which request, and which send, a handle belongs to. The table of records.
+//! To which request, and to which send of it, a handle belongs. The table of records.
 
 use super::fixture::*;
 use crate::request::{
@@ -110,7 +110,7 @@ mod cases {
         );
         let (old, held) = a.pend(&b, PEND, 0)?;
         let record = fixture.record(old)?;
-        // A thread that cancels `old` finds the record here, and runs again at `cancel_for` below.
+        // Suppose that a thread that cancels `old` finds the record here, and goes on at `cancel_for` below.
         fixture.complete(held, 0)?;
         fixture.requests.free(old)?;
         let (new, held) = c.pend(&b, PEND, 0)?;

@@ -47,7 +47,8 @@ mod cases {
         Ok(())
     }
 
-    /// Counts a thread as waiting, or stops: one that was woken, but has not run yet.
+    /// With `waits`, counts one more thread as waiting for the request; otherwise, one less. It stands for
+    /// a thread that was woken, but has not run yet.
     fn pretend_waiter(fixture: &Fixture, request: u64, waits: bool) -> Result {
         let record = fixture.record(request)?;
         match waits {

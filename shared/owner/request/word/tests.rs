@@ -32,7 +32,7 @@ fn word(phase: Phase, bits: u64) -> Word {
     Word(phase as u64 | bits).plus(7 * GENERATION + 2 * DOWN)
 }
 
-/// Calls `f` with each combination of a phase, flags and counts that a transition may look at.
+/// Calls `f` with a word for each combination of a phase, flags and counts that a transition may look at.
 fn for_each_word(mut f: impl FnMut(Word)) {
     for phase in PHASES {
         for set in 0..1 << FLAGS.len() {
@@ -79,7 +79,7 @@ mod cases {
         for transition in ALL {
             let changes = changing.contains(&transition.name);
             for_each_word(|word| {
-                // A count is not 0 before a transition decrements it.
+                // Each of these transitions decrements a count, which is not 0 before.
                 let word = match transition.name {
                     "UNPINNED" => word.plus(PIN),
                     "WAITED" => word.plus(WAITER),
