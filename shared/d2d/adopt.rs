@@ -63,12 +63,12 @@ pub(crate) fn adopt<P: Pair>(name: &'static CStr, user_buffer: *mut c_void) -> R
     }
     // SAFETY: By the contract of `struct d2d_context`, `endpoint` and `module` are the owner's, and
     // any thread may call the owner's operations. By that of `struct d2d_lent`, the owner keeps its
-    // memory. Both hold until the owner's module is unloaded. This module imports its symbols, so
-    // the kernel unloads this module first.
+    // memory. Both hold until the owner's module is unloaded. This module imports symbols of that
+    // module, so the kernel unloads this module first.
     let owner = unsafe { Endpoint::copy(name, endpoint, module)? };
-    // SAFETY: By its header, `raw` is an initialized context. Its blocks have these sizes, and none
-    // is smaller than the pair declares. The owner frees it when the owner's module is unloaded,
-    // after this one.
+    // SAFETY: By its header, `raw` is an initialized context. It states `sizes`, and `at_least` has
+    // compared them with those of the pair. The owner frees the context at its exit, and the kernel
+    // unloads this module before that.
     let context = unsafe { Context::from_raw(raw, sizes) };
     Ok(PeerLink::new(context, owner))
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts the fast readers of SRCU, for which the kernel crate has no functions.
+//! Counts the fast readers of SRCU. The kernel crate has no functions for them.
 //!
-//! On x86 without lockdep, this file has the instruction that a C compiler makes of the kernel's
-//! macros. Other kernels use `shared/d2d/readers.c`.
+//! On x86 without lockdep, each function has the instruction that a C compiler makes of the
+//! kernel's macro. For other kernels, the functions are in `shared/d2d/readers.c`.
 
 #[cfg(all(CONFIG_X86_64, not(CONFIG_UML), not(CONFIG_DEBUG_LOCK_ALLOC)))]
 mod readers {
@@ -14,14 +14,14 @@ mod readers {
     };
     use kernel::bindings::srcu_ctr;
 
-    /// `srcu_read_lock_fast()`. If `tell_lockdep` is set, lockdep checks this reader. Any context
-    /// but NMI.
+    /// `srcu_read_lock_fast()`. There is no lockdep here: only `readers.c` uses `tell_lockdep`. Any
+    /// context but NMI.
     #[inline(always)]
     pub(crate) fn readers_enter(readers: &Readers, _tell_lockdep: bool) -> *mut srcu_ctr {
         // SAFETY: By the type invariants of `Readers`, the structure is initialized. Another thread
-        // may change the field, so the read is volatile. GS holds the offset of this CPU's
-        // counters. Nothing interrupts one instruction, and the compiler moves no access to memory
-        // across the asm!.
+        // may change `srcu_ctrp`, so the read is volatile. By GS, the instruction reaches this
+        // CPU's counters, and as one instruction it cannot be interrupted. The compiler moves no
+        // access to memory across the asm!.
         unsafe {
             let counters = (&raw const (*readers.as_raw()).srcu_ctrp).read_volatile();
             asm!(

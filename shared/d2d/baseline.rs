@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares a pair with its baseline, the C header of an older version, at compile time.
+//! Compares a pair, at compile time, with its *baseline*: the C header of an older version.
 
 use crate::{
     c_header::Text,
@@ -56,8 +56,8 @@ const fn hashes(text: &[u8]) -> usize {
     count
 }
 
-/// Searches `text` from `from` on for the line `wanted` of `other`. Returns where the next line
-/// begins.
+/// Searches `text`, beginning at `from`, for a copy of the line `wanted` of `other`. Returns where
+/// the line after the copy begins.
 #[inline]
 const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line) -> Option<usize> {
     let (_, tail) = other.split_at(wanted.from);
@@ -72,7 +72,7 @@ const fn after_line_of(text: &[u8], mut from: usize, other: &[u8], wanted: Line)
     None
 }
 
-/// Returns the number that a header defines as `PAIR_NAME`, if it does.
+/// Returns the number that `text` defines for a name: `pair` in capitals, followed by `name`.
 #[inline]
 const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     let pair = pair.as_bytes();
@@ -98,11 +98,11 @@ const fn number(text: &[u8], pair: &str, name: &[u8]) -> Option<u64> {
     None
 }
 
-/// A reason, and the line of the baseline that the header lacks, if that is the reason.
+/// A reason. If the header lacks a line of the baseline, also this line.
 type Fault = (&'static str, Option<Line>);
 
-/// Returns what is wrong with the C header of a pair, compared with `recorded`, that of an older
-/// version. A new major version may change everything.
+/// Compares the C header of a pair with `recorded`, the baseline, and returns the first fault. A
+/// new major version may change everything.
 #[inline]
 const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fault> {
     let (Some(major), Some(minor)) = (
@@ -164,8 +164,11 @@ const fn panic_with_name(recorded: &[u8], line: Line, reason: &str) -> ! {
 ///
 /// # Panics
 ///
-/// At compile time, if something of the baseline was changed, or something was appended without a
-/// new minor version.
+/// At compile time:
+///
+/// - if `recorded` is no C header of this pair;
+/// - if something was changed without a new major version;
+/// - if something was appended without a new minor or major version.
 #[inline]
 pub const fn check(of: &Declaration, header: &[u8], recorded: Option<&str>) {
     if let Some(recorded) = recorded {

@@ -2,9 +2,9 @@
 
 //! The C header of a pair, written at compile time.
 //!
-//! [`pair!`](crate::pair!) puts the text into the section `.discard.d2d_header` of its crate's
-//! object. `shared/library.mk` copies it to a file. The kernel's linker script leaves it out of
-//! modules.
+//! [`pair!`](crate::pair!) puts the header into the section `.discard.d2d_header` of an object.
+//! `shared/library.mk` copies the section to a file. The kernel's linker script leaves the section
+//! out of modules.
 
 use crate::{
     c_name::{
@@ -24,7 +24,7 @@ use crate::{
     for_each::for_each, //
 };
 
-/// A text that is being written. If `N` is 0, it is only measured.
+/// A text of at most `N` bytes that is being written. If `N` is 0, its bytes are only counted.
 pub(crate) struct Text<const N: usize> {
     bytes: [u8; N],
     len: usize,
@@ -45,8 +45,8 @@ const fn word_after(line: &[u8], blank: usize) -> usize {
     end - blank
 }
 
-/// Refuses arrays. C cannot pass one by value. With CFI, rustc and clang do not agree on the type
-/// of a pointer to an array.
+/// Refuses an array as an argument or result. C cannot pass it by value. A pointer to it fails in a
+/// kernel with CFI, which compares types: rustc and clang do not agree on the pointer's type.
 #[inline]
 const fn check_operand(of: &Type) {
     assert!(
@@ -119,7 +119,7 @@ impl<const N: usize> Text<N> {
         }
     }
 
-    /// Writes documentation and a line feed. Continuation lines begin with ` *` and `indent`.
+    /// Writes documentation and a line feed. Each line but the first begins with ` *` and `indent`.
     /// Leaves out the brackets of rustdoc's links.
     const fn docs(&mut self, docs: &[&str], indent: u8) {
         let mut line = 0;
@@ -450,7 +450,7 @@ pub const fn size(of: &Declaration, owner: &Operations, peer: &Operations) -> us
     text.len
 }
 
-/// `N` is the [`size`] of the header.
+/// Returns the header of a pair. `N` is its [`size`].
 pub const fn write<const N: usize>(
     of: &Declaration,
     owner: &Operations,

@@ -30,33 +30,33 @@ use kernel::sync::lock::{
 /// # Invariants
 ///
 /// `raw` points to an initialized `struct d2d_context` that lives as long as this value. `id` is
-/// its number. Its `queues` must not outlive this value. Its blocks of data begin at `blocks`, and
-/// are not smaller than a pair `P` declares ([`Sizes::of`]).
+/// its number. `queues` are its queues, and no copy of them outlives this value. Its blocks of data
+/// begin at `blocks`. If `P` is a [`Pair`], no block is smaller than `P` declares ([`Sizes::of`]).
 pub struct Context<P> {
     raw: NonNull<abi::d2d_context>,
     id: u32,
-    /// To the peer, and to the owner.
+    /// The queues to the peer and to the owner.
     queues: [Queue<'static>; 2],
     /// Offsets of the blocks from the first one, in bytes.
     blocks: [usize; 3],
     _pair: PhantomData<P>,
 }
 
-// SAFETY: Everything in a context is protected by locks, atomic, or constant.
+// SAFETY: What a `Context` gives access to is protected by locks, atomic, or constant.
 unsafe impl<P> Send for Context<P> {}
 // SAFETY: As for `Send`.
 unsafe impl<P> Sync for Context<P> {}
 
 impl<P> Context<P> {
-    /// Wraps a context whose blocks of data have these sizes.
+    /// Wraps the context at `raw`.
     ///
     /// # Safety
     ///
     /// `raw` points to an initialized `struct d2d_context` that lives as long as the result. Its
-    /// blocks have these sizes. None is smaller than a pair `P` declares.
+    /// blocks of data have these sizes. If `P` is a [`Pair`], none is smaller than `P` declares.
     pub unsafe fn from_raw(raw: NonNull<abi::d2d_context>, sizes: Sizes) -> Self {
-        // SAFETY: By the contract, the structure is initialized and lives as long as the result,
-        // which hands the queues out only while it is borrowed. `id` never changes.
+        // SAFETY: By the contract, the structure is initialized and lives as long as the result.
+        // The result hands out a queue only for as long as it is borrowed. `id` never changes.
         let (id, queues) = unsafe {
             let context = raw.as_ptr();
             let to_peer = NonNull::new_unchecked(&raw mut (*context).to_peer);
@@ -66,7 +66,8 @@ impl<P> Context<P> {
                 [Queue::from_raw(to_peer), Queue::from_raw(to_owner)],
             )
         };
-        // INVARIANT: By the contract of this function, for `raw` and the blocks.
+        // INVARIANT: The contract of this function promises this of `raw` and the blocks. `id` and
+        // the queues are those of `raw`.
         Self {
             raw,
             id,
@@ -115,8 +116,8 @@ impl Context<()> {
     pub fn zero_peer_data(&self) {
         let [_, peer, shared] = self.blocks;
         let _guard = self.data_lock().lock();
-        // SAFETY: By the type invariants, `raw` is valid, and these bytes are the peer's block and
-        // padding, which nobody uses. The lock keeps other threads from the block.
+        // SAFETY: By the type invariants, `raw` is valid, and these bytes are the peer's block,
+        // and padding that nobody uses. The lock keeps other threads from the block.
         unsafe {
             let blocks = (&raw mut (*self.as_raw()).data.blocks).cast::<u8>();
             blocks.add(peer).write_bytes(0, shared - peer);

@@ -19,8 +19,8 @@ pub trait Control: Clone + Send + Sync + 'static {
     /// Receives what a process writes to the control device. Process context, may sleep.
     ///
     /// Several threads may call it at the same time. `O_NONBLOCK` has no effect. If a signal ends a
-    /// wait, return `EINTR`: after `ERESTARTSYS`, the kernel may repeat the system call, and so the
-    /// command.
+    /// wait, return `EINTR`: after `ERESTARTSYS`, the kernel may repeat the system call, and the
+    /// driver would get the command twice.
     ///
     /// # Errors
     ///
@@ -40,7 +40,7 @@ impl<C: Control> File for Commands<C> {
 
     fn write(&self, driver: &C, _call: &Call<'_>, from: &mut UserSliceReader) -> Result {
         driver.control(from)?;
-        // Otherwise the process writes what `control` has not read as another command.
+        // Take the rest of the command, too: the process would write it again, as a new command.
         from.skip(from.len())
     }
 }

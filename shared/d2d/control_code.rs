@@ -9,7 +9,7 @@ use crate::{
 use core::marker::PhantomData;
 
 /// Makes the control code of a function number, as `CTL_CODE(FILE_DEVICE_UNKNOWN, function,
-/// METHOD_BUFFERED, 0)` does. The number has 12 bits. The library reserves those up to `0x800`.
+/// METHOD_BUFFERED, 0)` does. Function numbers have 12 bits. Those up to `0x800` are reserved.
 #[inline]
 pub const fn ctl_code(function: u16) -> u32 {
     assert!(function < 0x1000);
@@ -18,7 +18,7 @@ pub const fn ctl_code(function: u16) -> u32 {
 
 const _: () = assert!(ctl_code(0x800) | abi::D2D_METHOD_NEITHER == abi::D2D_IOCTL_SHARE_CONTEXT);
 
-/// A control code, with the types of the request's input and output; `()` for none.
+/// A control code, with the types of the request's input and output. `()` stands for none.
 pub struct ControlCode<I: Plain, O: Plain> {
     raw: u32,
     _types: PhantomData<fn(I) -> O>,

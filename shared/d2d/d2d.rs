@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The library that both sides of a context link: driver-to-driver communication.
+//! Driver-to-driver communication: the library for both sides of a context.
 //!
 //! `shared/include/d2d.h` defines what crosses the boundary. This crate makes it safe to use:
 //!
-//! - [`mod@trace`]: the steps and their trace; [`hot_step`]: that of the hot steps.
-//! - [`mod@pair`]: the macro `pair!`. It makes a pair from its [`declaration`], with a C header
-//!   (`c_header`), which it compares with that of an older version (`baseline`).
+//! - [`mod@trace`]: the trace of steps; [`hot_step`]: the trace of hot steps.
+//! - [`mod@pair`]: the macro `pair!`. From a [`declaration`], it makes a pair and a C header
+//!   (`c_header`). It compares this header with that of an older version (`baseline`).
 //! - [`mod@interface`]: ops tables made from traits, with their [`fingerprint`].
 //! - [`header`]: the header of every object of the boundary.
 //! - `probe`: reads what another driver points to.
@@ -22,8 +22,8 @@
 //! - [`debugfs`]: files that show state.
 //! - [`run_in`]: runs a closure in a worker, in softirq or in hard interrupt.
 //!
-//! *Any context* in the documentation of a function is task, softirq and hard interrupt, wherever a
-//! `spinlock_t` may be taken, but not NMI. *Process context* is a task. An error *with a line* is a
+//! In the documentation of a function, *any context* means a task, softirq or hard interrupt that
+//! may take a `spinlock_t`, but not NMI. *Process context* is a task. An error *with a line* is a
 //! refusal.
 //!
 //! Drivers carry `#![forbid(unsafe_code)]`. With the safe items of this crate, safe code cannot
@@ -91,9 +91,9 @@ pub use d2d_abi as abi;
 #[cfg(d2d_tests)]
 use testing::LocalModule;
 
-/// The items that this library's macros name, by paths that begin with `$crate`. The driver's crate
-/// can bind other names, such as `::core`, to code of its own, which is then in the library's
-/// `unsafe` blocks.
+/// The items that this library's macros name, by paths that begin with `$crate`. A driver's crate
+/// could bind other names, such as `::core`, to its own code, and so put this code into the
+/// library's `unsafe` blocks.
 #[doc(hidden)]
 pub mod __private {
     pub use core::{

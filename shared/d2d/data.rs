@@ -3,7 +3,7 @@
 //! The blocks of data of a context: the owner's, the peer's, and the shared one.
 //!
 //! C type: `struct d2d_data`. A newer minor version of a pair may append fields. So a peer accepts
-//! larger blocks than it expects, but no smaller ones.
+//! blocks that are larger than its pair declares, but no smaller ones.
 
 use crate::{
     abi,
@@ -68,7 +68,7 @@ impl Sizes {
         self.0[block]
     }
 
-    /// Returns the offset of a block from the first one, in bytes.
+    /// Returns the offset of a block from the first one, in bytes: a multiple of 8.
     #[inline]
     pub(crate) const fn offset(&self, block: usize) -> usize {
         let mut offset = 0;
@@ -102,7 +102,7 @@ impl Sizes {
     ///
     /// # Errors
     ///
-    /// With a line in the name of `driver`: `EMSGSIZE` for a smaller block, or one of more than
+    /// `EMSGSIZE`, with a line in the name of `driver`, for a smaller block, or one of more than
     /// `D2D_DATA_SIZE` bytes.
     #[inline]
     pub(crate) fn at_least(&self, driver: &CStr, stated: [u64; 3]) -> Result<Self> {

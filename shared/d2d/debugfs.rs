@@ -2,8 +2,8 @@
 
 //! Files in debugfs that show state.
 //!
-//! In the kernel crate's `debugfs`, an open file does not keep the module loaded. If the module is
-//! unloaded, closing the file calls freed code.
+//! The library does not use the kernel crate's `debugfs`: there, an open file does not keep the
+//! module loaded, and closing the file after the module was unloaded calls freed code.
 
 use crate::{
     opened::{
@@ -154,14 +154,14 @@ pub trait Show: Send + Sync + 'static {
 /// An open file. Several threads may call its functions at the same time. The process gets the
 /// errno that they return.
 pub trait OpenFile: Send + Sync + 'static {
-    /// What the file belongs to, open or not.
+    /// What a [`ReadFile`] belongs to. All its open files share this value.
     type Source: Send + Sync + 'static;
 
     /// Opens the file for a process. Process context, may sleep.
     fn open(source: ArcBorrow<'_, Self::Source>) -> Result<Pin<KBox<Self>>>;
 
     /// Copies at most `length` bytes to user space, and returns how many. If `nonblocking` is set,
-    /// it does not wait for something to read. Process context, may sleep.
+    /// must not wait for something to read. Process context, may sleep.
     fn read(&self, to: UserPtr, length: usize, nonblocking: bool) -> Result<usize>;
 
     /// Returns the flags of `poll`, and registers with `table` what wakes the process when they
@@ -198,8 +198,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     ///
     /// `inode` and `file` are those of a [`ReadFile`], which is not removed during the call.
     unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file) -> c_int {
-        // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps this reference
-        // until it has removed the file, which does not happen during the call.
+        // SAFETY: The file's `data` is from `Arc::as_ptr`. The `ReadFile` keeps this `Arc` until it
+        // has removed the file. By the contract, it does not remove the file during the call.
         let source = unsafe { ArcBorrow::from_raw((*inode).i_private.cast::<F::Source>()) };
         match opened::check_loaded(M::NAME).and_then(|()| F::open(source)) {
             // SAFETY: `inode` and `file` are those that the kernel opens. `OPERATIONS` has `release`.
@@ -209,8 +209,8 @@ impl<F: OpenFile, M: ModuleMetadata> FunctionsOf<F, M> {
     }
 }
 
-/// The functions that the kernel calls for files of `F`. Their module drops the files before the
-/// kernel frees its text.
+/// The functions that the kernel calls for files of `F`. Their module promises to drop the files
+/// before the kernel frees its text.
 ///
 /// A function returns the `file_operations`, because a reference to them is neither `Send` nor
 /// `Sync`.
@@ -250,13 +250,13 @@ impl<F: OpenFile> ReadFile<F> {
         source: Arc<F::Source>,
     ) -> Self {
         let data = Arc::as_ptr(&source).cast_mut().cast();
-        // With the `_unsafe` function, removing the file waits only for `open`, and not for a read
-        // that is stuck in a page fault on user memory.
+        // Removing a file that the `_unsafe` function has made waits only for `open`, and not for a
+        // read that is stuck in a page fault on user memory.
         // SAFETY: The name is a string, and the directory was not removed. `open` expects an
         // `F::Source` in `data`, which the other functions do not use. Dropping the entry waits for
-        // `open`, and `source` is dropped later. By the `DropPromise<M>`, the functions are in the
-        // text of module `M`, and the file is dropped before that text is freed. `M` is their
-        // `owner`, so it stays loaded while the file is open.
+        // `open`, and `source` is dropped later. `operations` was made with a `DropPromise<M>`: the
+        // functions are in the text of module `M`, and the file is dropped before that text is
+        // freed. `M` is their `owner`, so it stays loaded while the file is open.
         let dentry = unsafe {
             functions::debugfs_create_file_unsafe(
                 name.as_char_ptr(),

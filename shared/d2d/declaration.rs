@@ -20,7 +20,7 @@ pub struct Type {
     pub size: usize,
     /// Bytes.
     pub align: usize,
-    /// The fields of a structure, by their offsets.
+    /// The fields of a structure, in the order of their offsets.
     pub fields: &'static [Member],
     /// The type of the elements of an array.
     pub element: Option<&'static Type>,
@@ -56,7 +56,7 @@ impl Type {
     }
 }
 
-/// A type with a description of its layout, which both drivers of a pair compare.
+/// A type with a description of its layout, from which the hashes are made.
 /// [`pair!`](crate::pair!) describes the structures that it declares.
 pub trait Described {
     /// The description.
@@ -159,7 +159,7 @@ pub struct DeclaredEvent {
 
 /// What the two sides of a pair share apart from their operations.
 pub struct Declaration {
-    /// The names in C begin with it and `_`.
+    /// Name of the pair. The names in C begin with it and `_`.
     pub name: &'static str,
     /// Documentation, line by line.
     pub docs: &'static [&'static str],
@@ -193,7 +193,7 @@ pub struct Struct {
     pub of: &'static Type,
 }
 
-/// One side of a pair.
+/// The operations of one side of a pair.
 pub struct Operations {
     /// Name of the interface.
     pub name: &'static str,
@@ -332,7 +332,7 @@ impl Declaration {
                 is_name(event.name),
                 "the name of an event must be an identifier of C, and no keyword"
             );
-            // A driver's name of less than D2D_NAME_SIZE bytes and a dot come before it.
+            // The whole name is `DRIVER.NAME`. `DRIVER` has less than D2D_NAME_SIZE bytes.
             assert!(
                 event.name.len() < (abi::D2D_EVENT_NAME_SIZE - abi::D2D_NAME_SIZE) as usize,
                 "the name of an event must have at most 31 bytes"

@@ -8,14 +8,14 @@
 //!
 //! While a process has a device open, `rmmod` of the driver's module fails. Closing the file drops
 //! its [`File`]. The library removes a device when its driver leaves, if the driver has not
-//! [removed](Device::remove) it before. Then new calls fail with `ENODEV`, and `poll` reports
-//! `POLLHUP` and `POLLERR`. Calls that began before go on.
+//! [removed](Device::remove) it before. After the removal, new calls fail with `ENODEV`, and `poll`
+//! reports `POLLHUP` and `POLLERR`. Running calls go on, but [`Call::wait`] returns `ENODEV`.
 //!
 //! A call can wait for something by [`Call::wait`]. A driver can also pend a call ([`Call::pend`]):
-//! it keeps a [`Pended`], by which any thread or interrupt completes the call. Dropping the
-//! [`Answer`] cancels the call. A file can keep the answer for a later `read`; closing the file
-//! then drops the answer. After the device was removed, [`Pended::complete`] still succeeds while
-//! the answer exists, but [`Answer::wait`] returns `ENODEV`.
+//! it keeps a [`Pended`], by which any thread or interrupt completes the pended call. Dropping the
+//! [`Answer`] cancels the pended call. A [`File`] can keep the answer for a later `read`. Then
+//! closing the file drops the answer. After the removal, [`Pended::complete`] succeeds while the
+//! answer exists, but [`Answer::wait`] returns `ENODEV`.
 //!
 //! ```ignore
 //! struct Ticks;
@@ -82,16 +82,16 @@ use node::Node;
 /// Several threads may call its functions at the same time. Process context, may sleep. If a signal
 /// arrives, a function must stop waiting, as [`Call::wait`] does; otherwise the process cannot be
 /// killed. The process gets the errno that the function returns. The library replaces errnos that
-/// user space does not know: `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
+/// user space does not know. For example, `ERESTARTSYS` becomes `EINTR` unless a signal is pending.
 pub trait File: Sized + Send + Sync + 'static {
     /// [`DriverRef<T>`](crate::driver::DriverRef) of a peer `T`, or `d2d_owner::OwnerRef<O>` of an
     /// owner `O`.
     type Driver: Clone + Send + Sync + 'static;
 
-    /// Called when a process that may open the device opens it.
+    /// Called when a process opens the device, if the device's [`Settings`] allow it.
     ///
-    /// The kernel holds the lock of all miscellaneous devices: do not wait for long, and do not
-    /// make or remove a device.
+    /// During the call, the kernel holds the lock of all miscellaneous devices: do not wait for long,
+    /// and do not make or remove a device.
     fn open(driver: &Self::Driver, opening: &Opening<'_>) -> impl PinInit<Self, Error>;
 
     /// Called when a process reads. On success, the process gets what was written to `to`. An empty
@@ -125,7 +125,7 @@ pub trait File: Sized + Send + Sync + 'static {
     }
 
     /// Called when a process polls. Returns whether [`read`](File::read) and [`write`](File::write)
-    /// return at once. When that changes, the driver calls [`Device::wake`].
+    /// would return at once. When that changes, the driver calls [`Device::wake`].
     fn poll(&self, _driver: &Self::Driver) -> Ready {
         Ready::ALWAYS
     }
@@ -171,8 +171,8 @@ impl Settings {
 pub struct Device(Arc<Inner>);
 
 impl Device {
-    /// Makes each [`Call::wait`] and each poll of the device check again, for all open files. Call
-    /// this after the change for which they wait. Any context.
+    /// Wakes each [`Call::wait`] and each poll of the device: they call `ready` or [`File::poll`]
+    /// again. Call this after the change for which they wait. Any context.
     pub fn wake(&self) {
         self.0.wake();
     }
@@ -198,10 +198,10 @@ struct Inner {
     node: Node,
     #[pin]
     watched: SpinLockIrq<Watched>,
-    /// An open file keeps the device, and so this wait queue.
+    /// Threads in [`Call::wait`] and polls. An open file keeps the device, and so this wait queue.
     waiters: PollCondVarBox,
-    /// `None` once the device is removed. This breaks a reference cycle: the opener refers to the
-    /// driver, which may refer to the device. Not locked while a function of the driver runs.
+    /// `None` once the device is removed, because the opener refers to the driver, which may refer
+    /// to the device. The lock is not held while a function of the driver runs.
     #[pin]
     opener: Mutex<Option<Arc<dyn Opener>>>,
 }
@@ -240,7 +240,7 @@ impl Inner {
         self.watched.lock().is_removed
     }
 
-    /// Makes new calls fail, and ends those that wait. Any context.
+    /// Makes new calls fail, and ends the waits of running calls. Any context.
     fn close(&self) {
         self.change(|watched| watched.is_removed = true);
     }
@@ -299,7 +299,7 @@ impl Devices {
         let device = Device(Inner::new(name, settings, opener)?);
         // The device is added to the list first, so `remove` finds it, and either waits for its
         // registration or prevents it. Registration waits for processes that open a device, but
-        // `close` must not. So the list is unlocked meanwhile.
+        // `close` must not. So the list is unlocked during registration.
         {
             let mut made = self.made.lock();
             if made.is_closed {
@@ -316,7 +316,7 @@ impl Devices {
         Ok(device)
     }
 
-    /// Makes calls fail from here on, ends those that wait, and makes no more devices. May sleep.
+    /// Makes new calls fail, ends the waits of running calls, and refuses further devices. May sleep.
     pub fn close(&self) {
         let mut made = self.made.lock();
         made.is_closed = true;

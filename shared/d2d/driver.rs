@@ -98,16 +98,16 @@ pub trait Driver: Sized + Send + Sync + 'static {
     const CONTROL: Option<device::Settings> = None;
 
     /// What the driver keeps until its module is unloaded, for example its registration with a bus;
-    /// `()` for nothing. While the value exists, the link works. In a module in several roles, all
-    /// drivers leave before the library drops the value: in its destructor, a request fails with
-    /// `ESHUTDOWN`, and a wait with `ECANCELED`.
+    /// `()` for nothing. The library drops the value before it detaches the driver, so the link works
+    /// in the value's destructor. In a module in several roles, all drivers leave before that: in the
+    /// destructor, a request fails with `ESHUTDOWN`, and a wait with `ECANCELED`.
     type Resources: Send + Sync + 'static;
 
     /// Makes the driver when its module is loaded. Process context, may sleep.
     fn new() -> Result<Self>;
 
-    /// Makes the driver's jobs and its [`Resources`](Driver::Resources). A pended handshake may
-    /// still be under way: see [`DriverRef::settled_link`]. Process context, may sleep.
+    /// Makes the driver's jobs and its [`Resources`](Driver::Resources), when the handshake has ended
+    /// or is pended: see [`DriverRef::settled_link`]. Process context, may sleep.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Self::Resources, Error>;
 
     /// Receives what a process writes to the control device, as
@@ -134,8 +134,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
         offer.accept()
     }
 
-    /// Receives an offer that [`Offer::pend`] has left pending, in a kernel worker. May sleep. When
-    /// the module is unloaded, waits for the driver's events and requests end with `ECANCELED`.
+    /// Receives, in a kernel worker, an offer that [`Offer::pend`] has left pending. May sleep. If
+    /// this waits for an event or a request when the module is unloaded, it gets `ECANCELED`.
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a>
     where
         <Self::Pair as Pair>::Peer: TableFor<Self>,
@@ -148,8 +148,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// sleep.
     const DISPATCH_ATOMIC: bool = false;
 
-    /// Receives a request; called as soon as the driver is registered. Process context, may sleep,
-    /// unless [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) says otherwise.
+    /// Receives a request. The first may arrive as soon as the driver is registered. Process context,
+    /// may sleep; any context if [`DISPATCH_ATOMIC`](Driver::DISPATCH_ATOMIC) is set.
     ///
     /// No routine may load or unload a module, or wait for a thread that does: see `struct
     /// d2d_driver` in `d2d.h`.
@@ -158,7 +158,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     }
 
     /// Receives a request that this driver has [forwarded](Request::forward) with `wants_back`, and
-    /// its result. Also called if the request was cancelled, or the other driver has left. Any
+    /// its result, also if the request was cancelled, or the driver that got it has left. Any
     /// context.
     fn returned<'a>(&self, request: Request<'a>, outcome: Outcome) -> Disposition<'a> {
         request.complete_as(outcome)
@@ -169,7 +169,7 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// context.
     fn completed(&self, _completed: Completed) {}
 
-    /// Tells the driver that a pended request was cancelled. Only for requests with
+    /// Tells the driver that a pended request was cancelled. Called only if the driver has called
     /// [`Pended::tell_if_cancelled`](crate::request::Pended::tell_if_cancelled). Any context.
     fn cancelled(&self, _id: RequestId) {}
 }
@@ -200,7 +200,7 @@ impl<T: Driver> DriverRef<T> {
     ///
     /// Each prints a line:
     ///
-    /// - `ENODATA` if the driver lends nothing, or has not adopted a context yet.
+    /// - `ENODATA` if the driver lends nothing, or has not filled in a context yet.
     /// - `EPROTOTYPE` if the driver lends values of another type.
     /// - `EFAULT` if `value` is not lent.
     pub fn user_buffer<V: Memory>(&self, value: &V) -> Result<UserBuffer> {
@@ -209,10 +209,9 @@ impl<T: Driver> DriverRef<T> {
 
     /// Returns the link to the owner, if both sides may use the context now. Any context.
     ///
-    /// Use it only while the driver is attached: during its operations,
-    /// [`dispatch`](Driver::dispatch) and the routines of its [jobs](job), and while its
-    /// [`Resources`](Driver::Resources) exist. Later use is safe, but then the owner may share the
-    /// context with another driver.
+    /// Use the link only during the driver's operations, [`dispatch`](Driver::dispatch) and the
+    /// routines of its [jobs](job), and while its [`Resources`](Driver::Resources) exist: then the
+    /// driver is attached. Later use is safe, but the owner may share the context with another driver.
     pub fn link(&self) -> Option<&PeerLink<T::Pair>> {
         self.0.link()
     }
@@ -225,8 +224,8 @@ impl<T: Driver> DriverRef<T> {
     ///
     /// # Errors
     ///
-    /// `EDEADLK` if [`Driver::deferred`] calls this, `EINTR` if a signal came, `ENOTCONN` if there
-    /// is no link.
+    /// `EDEADLK`, with a line, if this driver's [`Driver::deferred`] calls this; `EINTR` if a signal
+    /// came; `ENOTCONN` if there is no link.
     pub fn settled_link(&self) -> Result<&PeerLink<T::Pair>> {
         if self.0.is_in_deferred() {
             return Err(refuse!(self.0.name, "settled-link-in-deferred", EDEADLK));
@@ -244,7 +243,7 @@ impl<T: Driver> DriverRef<T> {
     /// - `ENAMETOOLONG` or `EINVAL` for the name.
     /// - `EPROTOTYPE` if the event exists and is of the other kind.
     /// - `ENFILE` for too many events, `EMFILE` for too many handles of events.
-    /// - `ESTALE` if the driver is not registered any more.
+    /// - `ESHUTDOWN` if the driver is leaving, `ESTALE` if it is not registered any more.
     /// - `ENOMEM`.
     pub fn create_event(&self, name: &CStr, kind: Kind, set: bool) -> Result<Event> {
         Event::create(self.0.raw_handle(), name, kind, set)
@@ -301,8 +300,8 @@ impl<T: Driver> DriverRef<T> {
             .timer(context, move |timer| routine(&driver, timer))
     }
 
-    /// Makes a job that runs `routine` in a thread of its own; see [`job`]. The kernel shows the
-    /// first 15 bytes of `name`. May sleep.
+    /// Makes a job that runs `routine` in a thread of its own; see [`job`]. The name of the thread is
+    /// the first 15 bytes of `name`. May sleep.
     ///
     /// # Errors
     ///
@@ -374,8 +373,8 @@ impl<'a, T: Driver> Offer<'a, T> {
         }
     }
 
-    /// Completes the offer. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they say that an offer is
-    /// not completed. `information` has no meaning in a handshake. Any context.
+    /// Completes the offer. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`: they would say that the
+    /// offer is not completed. `information` has no meaning in a handshake. Any context.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
         let (disposition, result) = self.request.finish(result, information);
         self.shared.note_handshake_result(result);
@@ -383,8 +382,8 @@ impl<'a, T: Driver> Offer<'a, T> {
     }
 
     /// Leaves the offer pending. A kernel worker passes it to [`Driver::deferred`]. If another
-    /// offer waits for the worker, or the module is being unloaded, completes the offer with
-    /// `EBUSY`. Any context.
+    /// offer waits for the worker, or the module is being unloaded, completes this offer with `EBUSY`
+    /// instead. Any context.
     pub fn pend(self) -> Disposition<'a>
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
@@ -449,9 +448,9 @@ where
             let table: *const _ = <<T::Pair as Pair>::Peer as TableFor<T>>::TABLE;
             link.context().with_peer_data(|area| *area = data);
             // SAFETY: By the invariants of `Context`, the pointer is valid. Until this driver
-            // completes the request, only this driver uses the peer's endpoint, even if the
-            // handshake times out. The driver is detached only after each routine that has the
-            // request has returned, and after the job `deferred`, which may have it, was stopped.
+            // completes the request or is detached, only this driver uses the peer's endpoint, even
+            // if the handshake has timed out. The driver is not detached now: detaching waits for
+            // the routine that has the request, and comes after the job `deferred` was stopped.
             unsafe {
                 (*link.context().as_raw()).peer = abi::d2d_endpoint {
                     ops: table.cast::<abi::d2d_ops>(),
@@ -479,17 +478,18 @@ pub(crate) struct Shared<T: Driver> {
     name: &'static CStr,
     #[pin]
     binding: Binding<PeerLinkStorage<T::Pair>, T>,
-    /// Kept until the driver is unregistered.
+    /// What the driver lends the owner; kept at least until the driver is unregistered.
     lent: SetOnce<Lending>,
     /// What `d2d_register` has returned.
     raw_handle: SetOnce<abi::d2d_handle>,
     /// [`IDLE`], [`UNDER_WAY`] or [`ATTACHED`].
     progress: Atomic<u32>,
+    /// The offer that waits for the job `deferred`.
     #[pin]
     pended: SpinLockIrq<Option<Kept>>,
-    /// Passes a pended offer to [`Driver::deferred`].
+    /// The job that passes a pended offer to [`Driver::deferred`].
     deferred: SetOnce<job::Work>,
-    /// Stopped after the driver's own jobs.
+    /// The list of `deferred`, which the library stops after the driver's own jobs.
     #[pin]
     handshake_jobs: Jobs,
     /// The task that is in [`Driver::deferred`], or 0; only compared.
@@ -502,7 +502,8 @@ pub(crate) struct Shared<T: Driver> {
 
 impl<T: Driver> Shared<T> {
     /// Makes the shared part of a driver that is not registered yet. The registration has to stop
-    /// its [jobs](Shared::jobs) and remove its [devices](Shared::devices). May sleep.
+    /// its [jobs](Shared::jobs), call [`Shared::stop_deferred`], and remove its
+    /// [devices](Shared::devices). May sleep.
     ///
     /// # Errors
     ///
@@ -537,7 +538,7 @@ impl<T: Driver> Shared<T> {
         self.progress.store(UNDER_WAY, Release);
     }
 
-    /// Returns whether the driver has asked for a context or has one, and notes that it has none.
+    /// Notes that the driver has no context. Returns whether it had asked for one or had one.
     pub(crate) fn clear_asked(&self) -> bool {
         self.progress.xchg(IDLE, Full) != IDLE
     }
@@ -586,8 +587,8 @@ impl<T: Driver> Shared<T> {
         self.deferred.as_ref().is_some_and(job::Work::is_busy)
     }
 
-    /// Waits until the job `deferred` has returned, if it was started. After 10 ms, calls
-    /// `end_waits` again and again, to end the waits of the job. May sleep.
+    /// Waits until the job `deferred` has returned, if it was started. The job may be waiting, too:
+    /// after 10 ms, this function calls `end_waits` again and again. May sleep.
     pub(crate) fn flush_deferred(&self, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while self.is_deferring() {
@@ -599,8 +600,8 @@ impl<T: Driver> Shared<T> {
     ///
     /// # Errors
     ///
-    /// `EINTR` if a signal comes. While the module is being loaded, only a signal can end a
-    /// deadlock in which the job waits for the caller.
+    /// `EINTR` if a signal comes. The job may be waiting for the caller: while the module is being
+    /// loaded, only a signal can end this deadlock.
     fn await_deferred(&self) -> Result {
         while self.is_deferring() {
             if kernel::current!().signal_pending() {
@@ -611,8 +612,8 @@ impl<T: Driver> Shared<T> {
         Ok(())
     }
 
-    /// Refuses further offers. Waits for the job `deferred` if it runs; if it has not begun,
-    /// completes its offer with `ECANCELED`. May sleep.
+    /// Makes [`Shared::defer`] refuse further offers, and waits for the job `deferred` if it runs. If
+    /// an offer still waits for the job, completes the offer with `ECANCELED`. May sleep.
     pub(crate) fn stop_deferred(&self) {
         self.handshake_jobs.stop(|| {});
         let offer = self.pended.lock().take();
@@ -645,7 +646,7 @@ where
         let offer = this.pended.lock().take();
         if let Some(kept) = offer {
             this.worker.store(Task::current_raw() as usize, Relaxed);
-            // The dispatch routine has returned already, so nobody needs the disposition.
+            // The dispatch routine returns its own disposition, so nobody needs this one.
             let _ = this.driver().deferred(Offer {
                 shared: this.as_arc_borrow(),
                 request: kept.into_request(),

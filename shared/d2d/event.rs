@@ -4,8 +4,8 @@
 //!
 //! C header: `shared/include/d2d_event.h`.
 //!
-//! Drivers that create or open an event of the same name get the same event. It exists until all of
-//! them have dropped their [`Event`]s of it.
+//! Drivers of one owner that create or open an event of the same name get the same event. It exists
+//! until all of them have dropped their [`Event`]s of it.
 
 use crate::{
     abi,
@@ -52,7 +52,7 @@ impl Kind {
 }
 
 /// An event that a pair declares in `events` of [`pair!`](crate::pair!). Each driver of the pair
-/// can have one, called `DRIVER.NAME`: `module_a.notice`.
+/// can have such an event, called `DRIVER.NAME`, for example `module_a.notice`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairEvent {
     name: &'static str,
@@ -78,8 +78,8 @@ impl PairEvent {
 /// How long to wait, and whether a signal ends the wait.
 #[derive(Clone, Copy, Debug)]
 pub struct Wait {
-    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait of 0 takes a set event, or fails
-    /// with `ETIMEDOUT`, in any context.
+    /// Milliseconds; `None`, or 2^31 and more, is no limit. A wait with 0 does not sleep, and is
+    /// allowed in any context. It fails with `ETIMEDOUT` if the event is not set.
     pub timeout: Option<u32>,
     /// Whether a signal ends the wait.
     pub interruptible: bool,
@@ -121,16 +121,17 @@ impl Wait {
 
 /// A driver's handle of a named event. Dropping it closes the handle; may sleep.
 ///
-/// When the driver leaves, waits end with `ECANCELED`, and only [`Wait::NOT`] is accepted. The
-/// owner closes the handle when none of the driver's routines runs any more.
+/// When the driver leaves, the waits by its handles end with `ECANCELED`. From then on, a wait must
+/// have a timeout of 0. The owner closes the handles when none of the driver's routines runs any
+/// more.
 pub struct Event {
     handle: abi::d2d_handle,
     kind: Kind,
 }
 
 impl Event {
-    /// For [`DriverRef::create_event`](crate::driver::DriverRef::create_event), and for owners. May
-    /// sleep.
+    /// Creates an event, or opens it if it exists, as
+    /// [`DriverRef::create_event`](crate::driver::DriverRef::create_event). May sleep.
     ///
     /// # Errors
     ///
@@ -196,9 +197,9 @@ impl Event {
     /// Makes a job the handler of the event for this driver. Without a job, removes the handler.
     /// May sleep.
     ///
-    /// Each set of a notification event starts the job. If the set of a synchronization event ends
-    /// no wait, it starts the job of one handler, and the event is reset; handlers take turns. If
-    /// the event is set now, the job is started at once. Several sets may lead to one run.
+    /// Setting a notification event starts the job. Setting a synchronization event ends one wait. If
+    /// no thread waits, it starts the job of one handler, and the event is reset; handlers take turns.
+    /// If the event is set now, the job is started at once. Several sets may lead to one run.
     ///
     /// # Errors
     ///
@@ -210,9 +211,9 @@ impl Event {
             None => (None, core::ptr::null_mut()),
         };
         // SAFETY: By `Startable::as_routine`, the routine may be called until the job's driver has
-        // left. The owner removes the handler when the event's driver leaves. That is the same
-        // driver: a module links this crate once for each role, and has one driver in each. The
-        // owner refuses the routine for an event of another module's driver.
+        // left. The owner removes the handler when the driver of this handle leaves. Both are the
+        // same driver: a module links this crate once for each role, and has one driver in a role.
+        // If another module's driver has this handle, the owner refuses the routine.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_if_out_of_memory(to_result(result))
     }
@@ -241,7 +242,7 @@ impl Event {
     /// # Errors
     ///
     /// - `ETIMEDOUT` if the time is over, `ERESTARTSYS` if a signal came.
-    /// - `ECANCELED` if the driver leaves during the wait.
+    /// - `ECANCELED` if the driver leaves, or has left, and the timeout is not 0.
     /// - `EDEADLK` if the caller must not sleep.
     /// - `EAGAIN` if 64 other threads wait for the event.
     /// - The errors of [`Event::set`].
@@ -252,8 +253,8 @@ impl Event {
         note_if_out_of_memory(to_result(result))
     }
 
-    /// Waits until one of the events is set, takes it, and returns its index: the lowest, if
-    /// several are set. May sleep, unless the timeout is 0.
+    /// Waits until one of the events is set, takes the first event that is set, and returns its
+    /// index. May sleep, unless the timeout is 0.
     ///
     /// # Errors
     ///
@@ -274,7 +275,7 @@ impl Event {
     }
 
     fn wait_for(events: &[&Self], flags: u32, wait: Wait) -> Result<usize> {
-        // The owner refuses more events than `many` can hold.
+        // Room for `D2D_EVENT_MAX_WAITS` events is enough: the owner refuses a wait for more.
         let (mut few, mut many) = ([0; 4], None);
         let handles = if events.len() <= few.len() {
             &mut few[..]
@@ -289,8 +290,8 @@ impl Event {
         let count = u32::try_from(events.len()).unwrap_or(u32::MAX);
         let mut index = 0;
         // SAFETY: The owner reads `count` handles, or none if `count` is more than
-        // `D2D_EVENT_MAX_WAITS`. `handles` has that many, and lives during the call, as does
-        // `index`. The owner refuses stale handles.
+        // `D2D_EVENT_MAX_WAITS`. So `handles` is long enough. `handles` and `index` live during the
+        // call. The owner refuses stale handles.
         let result: c_int =
             unsafe { abi::d2d_event_wait(handles.as_ptr(), count, flags, timeout, &mut index) };
         note_if_out_of_memory(to_result(result))?;

@@ -15,7 +15,7 @@ use crate::{
     for_each::for_each, //
 };
 
-/// FNV-1a with 64 bits.
+/// The constants of FNV-1a with 64 bits.
 const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const PRIME: u64 = 0x0000_0100_0000_01b3;
 
@@ -37,8 +37,7 @@ const fn mix_word(hash: u64, word: u64) -> u64 {
     mix_bytes(hash, &word.to_le_bytes())
 }
 
-/// Mixes in the length first. So two different sequences of texts never give the hash the same
-/// bytes.
+/// Mixes in the length first. Otherwise the texts `ab`, `c` would give the same hash as `a`, `bc`.
 #[inline]
 const fn mix_text(hash: u64, text: &str) -> u64 {
     let bytes = text.as_bytes();
@@ -91,12 +90,12 @@ const fn mix_block(mut hash: u64, of: &Type, minor: u16) -> u64 {
             appended += 1;
         }
     });
-    // The number keeps a field of one block from counting as one of the next block.
+    // Without this number, the last field of one block could be the first field of the next block.
     mix_word(hash, appended)
 }
 
 /// Returns the sum of the hashes of the kinds, control codes and events that a minor version has
-/// appended, whatever their order.
+/// appended. A sum does not depend on their order.
 #[inline]
 const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     let mut sum = 0u64;
@@ -127,10 +126,10 @@ const fn sum_of_unordered(declaration: &Declaration, minor: u16) -> u64 {
     sum
 }
 
-/// Makes a hash for each minor version of a pair. It covers what this version has apart from
-/// operations: the pair's name, the blocks of data, the kinds of items, control codes and events.
-/// Each hash also depends on the one before it, so a change of an older version changes all newer
-/// hashes.
+/// Makes a hash for each minor version of a pair. A hash covers the pair's name, and what this
+/// version has appended apart from operations: blocks of data, kinds of items, control codes and
+/// events. A hash also depends on the hash of the version before, so a change of an older version
+/// changes the hashes of all newer versions.
 pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
     assert!(N == declaration.minor as usize + 1);
     let mut hashes = [0; N];
@@ -149,8 +148,8 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
 
 /// Makes the chain of an interface: a hash for each minor version, then one for each operation. The
 /// hash of a version covers the interface's name, its major version, and the version's hash in
-/// `versions`, or the last one there. The hash of an operation depends on the operation before it,
-/// but not on a minor version.
+/// `versions`; if that is shorter, its last hash stands for the later versions. The hash of an
+/// operation depends on that of the operation before it, but not on a minor version.
 pub const fn chain<const N: usize>(
     interface: &str,
     (major, minor): (u16, u16),
@@ -160,7 +159,7 @@ pub const fn chain<const N: usize>(
     assert!(N == minor as usize + 1 + operations.len());
     assert!(
         !versions.is_empty() && versions.len() <= minor as usize + 1,
-        "an interface has more versions than its minor version says, or none"
+        "`versions` has no hash, or more hashes than the interface has minor versions"
     );
     let mut hashes = [0; N];
     let mut hash = mix_word(mix_text(OFFSET, interface), major as u64);

@@ -42,8 +42,8 @@ macro_rules! groups {
                     $group
                 )
             }
-            // Without jump labels, the kernel crate's macro calls a function. With them, it uses a
-            // source file that the kernel's build generates, and that a distribution may leave out.
+            // Without jump labels, the kernel crate's macro calls a function. With jump labels, the
+            // macro uses a source file that the kernel's build generates; a distribution may lack it.
             #[cfg(all(
                 any(not(CONFIG_JUMP_LABEL), d2d_lacks_static_branch),
                 not(d2d_no_tracepoints)
@@ -95,7 +95,7 @@ fn module_name() -> &'static CStr {
     unsafe { CStr::from_char_ptr((&raw const (*__this_module.0.get()).name).cast()) }
 }
 
-/// Traces that `n` items are put or taken, or that the doorbell is rung. Any context but NMI.
+/// Traces `step`: `n` items are put or taken, or the doorbell is rung. Any context but NMI.
 ///
 /// # Safety
 ///
@@ -103,12 +103,13 @@ fn module_name() -> &'static CStr {
 #[cold]
 #[inline(never)]
 pub(crate) unsafe fn queue(queue: *const abi::d2d_queue, step: Step, n: u32) {
-    // SAFETY: The queue is initialized. The caller holds the lock, which protects the fields; `id`
-    // never changes.
+    // SAFETY: The caller promises that the queue is initialized, and holds the lock, which protects
+    // the fields. `id` never changes.
     let (id, depth, doorbell) = unsafe {
         let depth = (*queue).put.wrapping_sub((*queue).taken) as u32;
         ((*queue).id, depth, (*queue).doorbell)
     };
+    // `id` is twice the number of the context, plus 1 for the queue to the owner.
     let name = ["to_peer", "to_owner"][id as usize % 2];
     let record = StepRecord::new(module_name(), step).with(&fields![queue: name, ctx: id / 2]);
     match step {

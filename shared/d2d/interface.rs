@@ -76,14 +76,14 @@ pub unsafe trait Interface: Sized + 'static {
 /// # Safety
 ///
 /// As long as a binding of the interface's storage and a `T` lives, every operation of the table
-/// may be called with what [`Binding::as_raw`] returns for it.
+/// may be called with what [`Binding::as_raw`] returns for this binding.
 pub unsafe trait TableFor<T>: Interface {
     /// The table of a `T`.
     const TABLE: &'static Self::Table;
 }
 
-/// What an operation gets as its first argument: a driver `T`, and `S`, which keeps its [`Link`] to
-/// the other side.
+/// What an operation gets as its first argument: a driver, and the *storage*, which keeps the
+/// driver's [`Link`] to the other side.
 #[pin_data]
 pub struct Binding<S, T> {
     #[pin]
@@ -137,19 +137,20 @@ impl<T: FromBytes + IntoBytes + Immutable + Copy + Send + 'static> Plain for T {
 #[doc(hidden)]
 pub const fn assert_plain<T: Plain>() {}
 
-/// Fails to compile if the description of a type, which a driver may write by hand, is wrong.
+/// Fails to compile if the description of a type, which a driver may write by hand, states another
+/// size or alignment.
 #[doc(hidden)]
 pub const fn assert_described<T: Described>() {
     assert!(
         T::TYPE.size == size_of::<T>() && T::TYPE.align == align_of::<T>(),
-        "the description of a type states another layout than that of the type"
+        "the description of a type states another size or alignment than the type has"
     );
 }
 
 /// Fails to compile if `T` cannot be the type of an argument.
 ///
-/// The caller's compiler widens 1 or 2 bytes to 4, with zeros or with copies of the sign bit. The
-/// called function may rely on either.
+/// A compiler widens an argument of 1 or 2 bytes to 4, with zeros or with copies of the sign bit.
+/// The compiler of the called function may expect the other of these two ways.
 #[doc(hidden)]
 pub const fn assert_argument<T: Plain>() {
     assert!(
@@ -173,7 +174,7 @@ where
     // SAFETY: By the contract, `this` is the address of a binding, and not null. The binding
     // outlives the call, and is only used by shared reference.
     let binding = unsafe {
-        // For an `OwnerLink`, this removes the check below: its `Link::of` returns its argument.
+        // This removes the check of an `OwnerLink` below: its `Link::of` returns the storage.
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Storage, T>>()
     };
@@ -194,7 +195,7 @@ where
 ///
 /// # Invariants
 ///
-/// As long as `'a` lasts, any thread may call the operations in the endpoint's table with `this`.
+/// As long as `'a` lasts, any thread may call the endpoint's operations with its `this`.
 pub struct Remote<'a, I: Interface>(&'a Endpoint<I>);
 
 impl<'a, I: Interface> Remote<'a, I> {
@@ -241,8 +242,9 @@ impl Expected<'_> {
     ///
     /// # Safety
     ///
-    /// `module` is null or the other side's module, which has filled in `raw` by the contract of
-    /// `struct d2d_endpoint`. Reading any other `raw` may have side effects in a device.
+    /// `module` is null or the other side's module. The other side has filled in `raw` by the contract
+    /// of `struct d2d_endpoint`: a made-up pointer could lead to memory of a device, where reading
+    /// has side effects.
     pub unsafe fn copy_operations(
         &self,
         driver: &CStr,
@@ -258,7 +260,7 @@ impl Expected<'_> {
     }
 
     /// As [`Self::copy_operations`], but prints no line, and does not check lent memory. An error
-    /// has a reason, an errno, the value that was got and the one that was expected.
+    /// has a reason, an errno, and the values that were got and expected.
     fn copy_silently(
         &self,
         raw: &abi::d2d_endpoint,
@@ -370,9 +372,11 @@ impl<I: Interface> Endpoint<I> {
     ///
     /// # Safety
     ///
-    /// As for [`Expected::copy_operations`]. As long as a reference to the result lives, the other
-    /// side keeps the memory that it lends. If the chains of the table and of `I` agree as far as
-    /// both go, any thread may then call the table's operations with `raw.self_`.
+    /// As for [`Expected::copy_operations`]. And as long as a reference to the result lives:
+    ///
+    /// - The other side keeps the memory that it lends.
+    /// - If the chain of the table at `raw.ops` agrees with that of `I` as far as both go, any thread
+    ///   may call the table's operations with `raw.self_`.
     pub unsafe fn copy(
         driver: &'static CStr,
         raw: abi::d2d_endpoint,
@@ -389,15 +393,16 @@ impl<I: Interface> Endpoint<I> {
         let count = (size_of::<I::Table>() - size_of::<abi::d2d_ops>()) / size_of::<usize>();
         // SAFETY: By the contract of `Interface`, the table is a `struct d2d_ops` and then this
         // many pointers to functions, which are words. `copy_operations` replaces a word only by
-        // the address of the same operation. This function has the same contract for `module` and
-        // `raw`.
+        // the address of the same operation. By the contract of this function, `module` and `raw`
+        // are as `copy_operations` demands.
         let lent = unsafe {
             let first = (&raw mut table).cast::<abi::d2d_ops>().add(1).cast();
             let operations = core::slice::from_raw_parts_mut(first, count);
             expected.copy_operations(driver, &raw, module, operations)?
         };
-        // INVARIANT: For the other side's operations and memory, the contract of this function says
-        // this. The operations of `UNSUPPORTED` ignore their arguments. No null was copied.
+        // INVARIANT: `copy_operations` has found that the chains agree. So by the contract of this
+        // function, any thread may call the other side's operations, and the other side keeps its
+        // memory. The operations of `UNSUPPORTED` ignore their arguments. No null was copied.
         Ok(Self {
             table,
             this: raw.self_,
@@ -443,13 +448,13 @@ impl<I: Interface> Endpoint<I> {
 /// This makes the trait and three types: the interface, the caller and the table. A driver
 /// implements the trait under `#[vtable]`. An operation that it leaves out returns `EOPNOTSUPP`.
 ///
-/// A line `build: include_str!("...")` after the version has the path of the source file with the
-/// declaration. It demands that both sides are built from the same sources by the same compiler.
+/// If the version is followed by `build: include_str!("...")`, with the path of the source file that
+/// has the declaration, both sides must be built from the same sources by the same compiler.
 /// [`pair!`](crate::pair!) adds a line `versions: HASHES`: for each minor version, a hash of what
 /// the pair has apart from its operations.
 ///
-/// Documentation is the only attribute that an operation may have: others apply to the library's
-/// code.
+/// Documentation is the only attribute that an operation may have: any other would apply to the
+/// library's code.
 ///
 /// An operation in C is `int op(void *self, args..., result *result)`; arguments and result are
 /// [`Plain`] values. No argument has 1 or 2 bytes: use `u32` instead.
@@ -585,8 +590,8 @@ macro_rules! interface {
         }
 
         const _: () = {
-            // A driver that uses a type called `D2dDriver` in an operation does not compile: the
-            // name means the parameter here, but the driver's type in the table.
+            // If an operation has a type called `D2dDriver`, the driver does not compile: here, the
+            // name means this parameter, but in the table it means the driver's type.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {
@@ -657,10 +662,10 @@ macro_rules! interface {
                     let op = $crate::interface::Remote::table(&self.0).$op;
                     let mut result = <$Ret as $crate::__private::FromZeros>::new_zeroed();
                     let this = $crate::interface::Remote::this(&self.0);
-                    // The call is written twice: a closure keeps the arguments in memory.
+                    // The call is written twice: a closure would keep the arguments in memory.
                     //
                     // SAFETY: No operation is null in the table of an `Endpoint`. By the invariants
-                    // of `Remote`, it may be called with the endpoint's `this`. `result` is valid
+                    // of `Remote`, `op` may be called with the endpoint's `this`. `result` is valid
                     // for a write.
                     let status = unsafe {
                         let op = $crate::__private::Option::unwrap_unchecked(op);
