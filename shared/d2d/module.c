@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a module has once, even if it has several roles and links the crate d2d once for each.
+ * What a module has once, even if it has several roles and so links the crate d2d several times.
  * Only Rust code accesses the variables.
  */
 #include "d2d_device.h"

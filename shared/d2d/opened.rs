@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The value that belongs to an open file of a driver. The file's `private_data` is its address.
+//! The value that belongs to an open file of a driver. The file's `private_data` is the value's address.
 
 use crate::{
     probe::in_state,
@@ -29,7 +29,7 @@ pub(crate) fn is_loading() -> bool {
 }
 
 /// Refuses to open a file of this module before the initialization of the module has succeeded. If the initialization
-/// fails, the kernel frees the module even while a file of it is open, and closing the file calls freed code.
+/// fails, the kernel frees the module even while a file of it is open, and closing the file would call freed code.
 pub(crate) fn check_loaded(driver: &CStr) -> Result {
     match is(bindings::module_state_MODULE_STATE_LIVE) {
         true => Ok(()),
@@ -37,12 +37,12 @@ pub(crate) fn check_loaded(driver: &CStr) -> Result {
     }
 }
 
-/// Gives `value` to a file, and makes the file a stream, so that calls do not wait for the lock of a position. Returns
-/// the result of `open`.
+/// Gives `value` to a file, and makes the file a stream. A stream has no position, so calls of several threads do not
+/// wait for the position's lock. Returns what the file operation `open` has to return.
 ///
 /// # Safety
 ///
-/// The kernel is opening `inode` and `file`. It releases the file by [`release`] of the same type.
+/// The kernel is opening `file` of `inode`, and will release the file by [`release`] of the same type.
 pub(crate) unsafe fn store<T: Send + Sync>(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
@@ -73,8 +73,8 @@ pub(crate) unsafe fn get<'a, T>(file: *mut bindings::file) -> (&'a T, &'a File) 
 }
 
 pub(crate) trait Opened {
-    /// Copies at most `length` bytes to user space, and returns how many. The process gets errors by
-    /// [`errno_for_caller`].
+    /// Copies at most `length` bytes to user space, and returns how many. [`errno_for_caller`] converts an error for
+    /// the process.
     fn read(&self, file: &File, to: UserPtr, length: usize) -> Result<usize>;
 
     /// Returns the flags of `poll`, and registers with `table` what wakes the process.
@@ -113,8 +113,8 @@ pub(crate) unsafe extern "C" fn poll<T: Opened>(
     opened.poll(file, table)
 }
 
-/// Converts an error to what a process may get. While a signal is pending, the kernel restarts the system call for
-/// some errnos. Without a signal, the process would see them, so they become `EINTR`.
+/// Converts an error to what a process may get. Some errnos make the kernel restart the system call, but only while a
+/// signal is pending. Without a signal, the process would get the errno itself, so it becomes `EINTR`.
 pub(crate) fn errno(error: Error, signal_pending: bool) -> c_int {
     let shown = match error.to_errno() {
         errno if errno > -512 => return errno,
@@ -144,7 +144,7 @@ pub(crate) unsafe extern "C" fn release<T>(
     _inode: *mut bindings::inode,
     file: *mut bindings::file,
 ) -> c_int {
-    // SAFETY: `store` has stored the address of the box, and this is the last call for the file.
+    // SAFETY: By the caller, `store` has stored the address of the box, and this is the last call for the file.
     drop(unsafe { Pin::new_unchecked(KBox::from_raw((*file).private_data.cast::<T>())) });
     0
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A call of a process.
+//! What a driver can ask and do during a system call on its device.
 
 use super::{
     Answer,
@@ -35,7 +35,7 @@ impl Watched {
     }
 }
 
-/// An open file that a process is about to get.
+/// The `open` of a process, for [`File::open`](super::File::open).
 pub struct Opening<'a> {
     pub(super) device: &'a Arc<Inner>,
     pub(super) may_write: bool,
@@ -53,7 +53,7 @@ impl Opening<'_> {
     }
 }
 
-/// A call of a process.
+/// A system call of a process on an open file.
 pub struct Call<'a> {
     pub(super) device: &'a Arc<Inner>,
     pub(super) may_write: bool,
@@ -72,8 +72,8 @@ impl Call<'_> {
         self.is_nonblocking
     }
 
-    /// Calls `ready` until it returns a value, and returns the value. Calls it at once, and again after
-    /// [`Device::wake`]; one call may follow several wakes. `ready` may sleep. A signal ends the wait. May sleep.
+    /// Calls `ready` until it returns a value, and returns the value. Calls `ready` at once, and again after
+    /// [`Device::wake`], perhaps once for several wakes. `ready` may sleep. A signal ends the wait. May sleep.
     ///
     /// # Errors
     ///
@@ -94,13 +94,13 @@ impl Call<'_> {
             if self.is_nonblocking {
                 return Err(EAGAIN);
             }
-            // After `ready`: the signal may have come together with what the call waits for.
+            // Tested after `ready`: what the call waits for may have come together with the signal.
             if is_interrupted {
                 return Err(ERESTARTSYS);
             }
             let mut watched = self.device.watched.lock();
-            // Even if the count has changed. Otherwise no signal ends the wait while wakes come faster than `ready`
-            // returns.
+            // Tested even if the count has changed. Otherwise no signal would end the wait while wakes come faster
+            // than `ready` returns.
             is_interrupted = kernel::current!().signal_pending();
             while watched.count == seen && !watched.is_removed && !is_interrupted {
                 is_interrupted = self.device.waiters.wait_interruptible(&mut watched);
@@ -108,8 +108,8 @@ impl Call<'_> {
         }
     }
 
-    /// Makes a pended call. The driver keeps the [`Pended`] and completes it later. This system call, or a later one
-    /// on the same device, waits for the [`Answer`]. May sleep.
+    /// Makes the two ends of a pended call. The driver keeps the [`Pended`] and completes it later. This system call,
+    /// or a later one on the same device, waits by the [`Answer`]. May sleep.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// A process need not wait for either.
+    /// Neither waits.
     pub const ALWAYS: Self = Self {
         read: true,
         write: true,

@@ -4,8 +4,8 @@
 //! `poll`, does not pass the driver to `open`, cannot set the mode of the file in `/dev`, and prints a stack trace if
 //! the name exists.
 //!
-//! The kernel holds `misc_mtx` while it calls [`open`], and while it registers or deregisters a device. So [`open`]
-//! takes no lock that the library holds then.
+//! The kernel holds `misc_mtx` while it calls [`open`]. `misc_register()` and `misc_deregister()` take `misc_mtx`. So
+//! [`open`] takes no lock that the library holds while it calls these two functions.
 //!
 //! C header: [`include/linux/miscdevice.h`](srctree/include/linux/miscdevice.h)
 
@@ -69,20 +69,20 @@ use kernel::{
 
 #[allow(improper_ctypes, reason = "it is one word")]
 unsafe extern "C" {
-    /// The address of the task that opens a device of this module, or 0. `misc_mtx` allows one such task at a time.
+    /// The address of the task that is inside [`open`], or 0. `misc_mtx` allows one such task at a time.
     /// Defined in `module.c`.
     safe static d2d_opening_task: Atomic<usize>;
 
-    /// As `d2d_device_exists()`. May sleep. Defined in `module.c`.
+    /// Returns whether a device has this name: see `d2d_device_exists()`. May sleep. Defined in `module.c`.
     ///
     /// # Safety
     ///
-    /// `name` is a string.
+    /// `name` is a string that ends with a null byte.
     unsafe fn d2d_device_name_is_taken(name: *const c_char) -> bool;
 }
 
-/// Fails with `EDEADLK`, with a line, in [`open`]: the kernel holds `misc_mtx` there, which registering and
-/// deregistering take.
+/// Fails with `EDEADLK`, with a line, if this thread is inside [`open`], where the kernel holds `misc_mtx`: to register
+/// or deregister a device would deadlock.
 pub(super) fn check_not_in_open(driver: &'static CStr) -> Result {
     // A task finds its own address only if it has stored the address itself.
     match d2d_opening_task.load(Relaxed) == Task::current_raw() as usize {
@@ -134,12 +134,12 @@ impl Node {
         // of another class has the name, misc_register() succeeds, but the new device gets no file in /dev. Another
         // module can still take the name after this check.
         //
-        // SAFETY: The name is a string.
+        // SAFETY: `name` is a `CStr`.
         if unsafe { d2d_device_name_is_taken(name.as_char_ptr()) } {
             return Err(refuse!(driver, "device-exists", EBUSY, name: name));
         }
-        // SAFETY: The structure is initialized and pinned. `Devices` keeps a reference to the device until
-        // `deregister` has returned.
+        // SAFETY: The structure is initialized, pinned and not registered yet: only `Devices::make` calls this, once
+        // for each device. `Devices` keeps a reference to the device until `deregister` has returned.
         match to_result(unsafe { bindings::misc_register(device.node.misc.get()) }) {
             Ok(()) => *is_registered = true,
             Err(ENOMEM) => return Err(ENOMEM),
@@ -157,11 +157,11 @@ impl Node {
         }
         // SAFETY: The device is registered.
         unsafe { bindings::misc_deregister(self.misc.get()) };
-        // If the initialization of a module fails, the kernel frees the module even if others hold references. A
-        // process that has tried to open the device holds one until its `open` has failed. So wait until only the
+        // If the initialization of a module fails, the kernel frees the module even if others have references to it.
+        // A process that has tried to open the device has one until its `open` has failed. So wait until only the
         // reference of the initialization is left.
         let references = || {
-            // SAFETY: It is the module of this code.
+            // SAFETY: This code runs, so its module exists.
             unsafe { bindings::module_refcount(&raw mut bindings::__this_module) }
         };
         while opened::is_loading() && references() > 1 {
@@ -255,7 +255,7 @@ impl Opened for OpenFile {
     }
 
     fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
-        // First, so that no change is missed. The open file keeps the device, which has the queue.
+        // Register before `self.poll()`, so that no change is missed. The open file keeps the device with the queue.
         table.register_wait(file, &self.device.waiters);
         self.poll()
     }
@@ -263,17 +263,17 @@ impl Opened for OpenFile {
 
 struct Operations(bindings::file_operations);
 
-// SAFETY: The structure is constant.
+// SAFETY: Nobody changes the structure.
 unsafe impl Sync for Operations {}
 
-/// An open file holds a reference on `__this_module`, so the kernel frees neither the functions nor this structure.
+/// While a file is open, the kernel holds a reference on `owner`: this module, which has the functions.
 static OPERATIONS: Operations = Operations(bindings::file_operations {
     owner: &raw mut bindings::__this_module,
     open: Some(open),
     read: Some(opened::read::<OpenFile>),
     write: Some(write),
     unlocked_ioctl: Some(ioctl),
-    // A pointer of a process of 32 bits becomes one of 64 bits.
+    // Converts the pointer that a process of 32 bits passes.
     compat_ioctl: bindings::compat_ptr_ioctl,
     poll: Some(opened::poll::<OpenFile>),
     release: Some(opened::release::<OpenFile>),
@@ -300,7 +300,7 @@ unsafe extern "C" fn open(inode: *mut bindings::inode, file: *mut bindings::file
     // From here on, no code of the driver runs.
     d2d_opening_task.store(0, Relaxed);
     match opened {
-        // SAFETY: The kernel is opening `inode` and `file`. `OPERATIONS` has `release`.
+        // SAFETY: The kernel is opening `file` of `inode`. `OPERATIONS` has `release` for an `OpenFile`.
         Ok(opened) => unsafe { opened::store(inode, file, opened) },
         Err(error) => errno_for_caller(error),
     }

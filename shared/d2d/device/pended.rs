@@ -28,6 +28,7 @@ enum State<A> {
     Completed(A),
     /// The driver has dropped its end without an answer.
     Abandoned,
+    /// The outcome was returned, or the [`Answer`] was dropped.
     Over,
 }
 
@@ -40,7 +41,8 @@ pub(super) fn new<A: Send + Unpin + 'static>(device: Arc<Inner>) -> Result<(Answ
     Ok((Answer(call.clone()), Pended(call)))
 }
 
-/// The driver's end of a pended call. Dropping it makes [`Answer::wait`] return `ECANCELED`.
+/// The driver's end of a pended call. If the driver drops it without completing the call, [`Answer::wait`] returns
+/// `ECANCELED`.
 pub struct Pended<A: Send + Unpin + 'static>(Arc<PendedCall<A>>);
 
 impl<A: Send + Unpin + 'static> Pended<A> {
@@ -82,24 +84,24 @@ impl<A: Send + Unpin + 'static> Drop for Pended<A> {
     }
 }
 
-/// The end that waits for the answer. Dropping it cancels the pended call.
+/// The end of a pended call that waits for the answer. Dropping it cancels the call.
 pub struct Answer<A: Send + Unpin + 'static>(Arc<PendedCall<A>>);
 
 impl<A: Send + Unpin + 'static> Answer<A> {
-    /// Returns whether [`Answer::wait`] returns at once. Any context.
+    /// Returns whether the driver has completed the call or dropped its [`Pended`]. Any context.
     pub fn is_ready(&self) -> bool {
         !matches!(*self.0.state.lock(), State::Pending)
     }
 
-    /// Waits for the answer in the system call `call`. An error of [`Call::wait`] does not cancel the pended call:
-    /// wait again, or drop the [`Answer`]. May sleep.
+    /// Waits in the system call `call` for the answer. If that fails with an error of [`Call::wait`], the call stays
+    /// pending: wait again, or drop the [`Answer`]. May sleep.
     ///
     /// # Errors
     ///
     /// - The errors of [`Call::wait`].
     /// - `ECANCELED` if the driver has dropped the [`Pended`].
     /// - `ENODATA` if an earlier wait has returned the answer or `ECANCELED`.
-    /// - `EINVAL`, with a line, if `call` is of another device: the answer does not wake it.
+    /// - `EINVAL`, with a line, if `call` is of another device: the answer would not wake `call`.
     pub fn wait(&self, call: &Call<'_>) -> Result<A> {
         if !Arc::ptr_eq(call.device, &self.0.device) {
             return Err(refuse!(
@@ -141,7 +143,7 @@ impl<A: Send + Unpin + 'static> Answer<A> {
 impl<A: Send + Unpin + 'static> Drop for Answer<A> {
     fn drop(&mut self) {
         let before = core::mem::replace(&mut *self.0.state.lock(), State::Over);
-        // After the lock is released, because the lock disables interrupts.
+        // Drop the answer after the lock is released: the lock disables interrupts.
         drop(before);
     }
 }
