@@ -22,8 +22,8 @@
 //! `Resources`, and takes steps 1, 3 and 4.
 //!
 //! Because of step 3, a start that has succeeded may lead to no run. So code that waits for a run must set a time
-//! limit, or wait for an event of the driver. A routine must not loop until a queue is empty: until step 4, the other
-//! driver may go on filling the queue.
+//! limit, or wait for an event of the driver: step 2 ends that wait. A routine must not loop until a queue is empty:
+//! the other driver may go on filling the queue, and step 3 waits for the routine.
 
 mod thread;
 mod timer;
@@ -81,7 +81,7 @@ impl Made {
 }
 
 impl Jobs {
-    /// Makes an empty list of jobs, on which the caller later calls [`Jobs::stop`]: see [`DropPromise`].
+    /// Makes an empty list of jobs. The caller has promised to call [`Jobs::stop`] before the kernel frees the module.
     pub fn new<M>(_promise: DropPromise<M>) -> impl PinInit<Self> {
         pin_init!(Self {
             made <- new_mutex!(
@@ -124,7 +124,7 @@ impl Jobs {
         Ok(timer)
     }
 
-    /// Makes a job of `driver` that runs `routine` in a thread of its own. May sleep.
+    /// Makes a job that runs `routine` in a thread of its own, called `name`. Refusals name `driver`. May sleep.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl Jobs {
         Ok(thread)
     }
 
-    /// Adds a job that nobody has started, or stops it if that fails. May sleep.
+    /// Adds a job that nobody has started. If that fails, stops the job. May sleep.
     fn add(&self, job: Arc<dyn Job>) -> Result {
         let added = self.made.lock().add(job.clone());
         if added.is_err() {
@@ -168,7 +168,7 @@ impl Jobs {
     /// routine takes long, calls `end_waits` again and again. A routine must not call this. May sleep.
     pub fn stop(&self, end_waits: impl Fn()) {
         self.close();
-        // Without the lock, which a routine may take to make a job.
+        // Wait for the routines without the lock: a routine that makes a job takes it.
         let jobs = core::mem::take(&mut self.made.lock().jobs);
         for job in &jobs {
             job.cancel_start();
@@ -187,11 +187,11 @@ trait Job: Send + Sync {
 
     fn close(&self);
 
-    /// Cancels a start of a [`Work`] whose run has not begun; other jobs leave that to [`stop`](Job::stop). The job
+    /// Cancels the start of a [`Work`] if the run has not begun. Other jobs do that in [`stop`](Job::stop). The job
     /// must be closed.
     fn cancel_start(&self) {}
 
-    /// Whether the routine may be waiting for something; that of a [`Timer`] never waits. Any context.
+    /// Returns whether the routine may be waiting for something. A [`Timer`]'s never does. Any context.
     fn may_be_waiting(&self) -> bool {
         false
     }
@@ -205,12 +205,12 @@ trait Job: Send + Sync {
 pub trait EventHandler: Startable {}
 
 pub(crate) trait Startable {
-    /// Returns the routine with which an event starts the job, and its argument. Until the driver has left, the
-    /// routine may be called in any context, and the list of jobs keeps the job.
+    /// Returns the function that starts the job when an event is set, and the function's argument. Until the driver
+    /// has left, the function may be called in any context, and [`Jobs`] keeps the job.
     fn as_routine(&self) -> RoutineForEvent;
 }
 
-/// A routine of `d2d_event_on_set` and its argument.
+/// A function for `d2d_event_on_set`, and its argument.
 pub(crate) type RoutineForEvent = (abi::d2d_event_routine, *mut c_void);
 
 fn handler<J: Job>(job: &J) -> RoutineForEvent {
@@ -222,7 +222,7 @@ fn handler<J: Job>(job: &J) -> RoutineForEvent {
 ///
 /// `job` is a pointer to a `J` that outlives the call.
 unsafe extern "C" fn start_for_event<J: Job>(job: *mut c_void, _event: abi::d2d_handle) -> c_int {
-    // SAFETY: `job` is a pointer to a `J` that outlives the call.
+    // SAFETY: By the caller, `job` is a pointer to a `J` that outlives the call.
     let job = unsafe { &*job.cast::<J>() };
     job.start().map_or_else(Error::to_errno, |()| 0)
 }
@@ -236,8 +236,8 @@ struct Routine<J> {
 }
 
 impl<J> Routine<J> {
-    /// Call this only from functions that are neither generic nor inlined, so that each is in one crate only: lockdep
-    /// compares the names of all locks of a class by their addresses, which differ between crates.
+    /// Call this only from functions that are neither generic nor inlined: others would be compiled into several
+    /// crates, each with its own copy of the lock's name. lockdep demands that all locks of a class have one name.
     fn new(routine: Arc<RunJob<J>>) -> impl PinInit<Self> {
         pin_init!(Self {
             routine <- new_spinlock_irq!(Some(routine), "d2d::Routine::routine"),
@@ -252,10 +252,10 @@ impl<J> Routine<J> {
         }
     }
 
-    /// Each [`run`](Self::run) must have ended: otherwise it drops the last reference to the routine, perhaps in a
-    /// context that must not sleep.
+    /// Drops the routine. Each [`run`](Self::run) must have ended: one that goes on would itself drop the last
+    /// reference to the routine, perhaps in a context that must not sleep.
     fn clear(&self) {
-        // Without the lock: the destructor of the routine may be any code.
+        // Drop the routine without the lock: its destructor may run any code.
         let routine = self.routine.lock().take();
         drop(routine);
     }

@@ -60,8 +60,8 @@ impl Thread {
                 name.as_char_ptr(),
             )
         })?;
-        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread ends only after the job is closed,
-        // which no other thread can do yet. So it exists while `into` takes the reference.
+        // SAFETY: `Task` is a transparent wrapper of the type in C. The thread ends only after the job is closed, and
+        // nobody else has the job yet, to close it. So the task exists while `into` takes the reference.
         let task: ARef<Task> = unsafe { &*task.cast::<Task>() }.into();
         task.wake_up();
         inner.task.populate(task);
@@ -114,20 +114,20 @@ struct Inner {
     state: SpinLockIrq<State>,
     #[pin]
     changed: CondVar,
-    /// [`Job::stop`] needs a reference, because the thread may have ended.
+    /// The reference keeps the task for [`Job::stop`]: by then, the thread may have ended.
     task: SetOnce<ARef<Task>>,
     #[pin]
     routine: Routine<Thread>,
 }
 
 impl Inner {
-    /// Waits for a start. Returns false if the job is closed.
+    /// Waits until the job is started or closed. Returns whether the routine is to run.
     fn begin(&self) -> bool {
         let mut state = self.state.lock();
         state.is_running = false;
         while !state.is_due && !state.is_closed {
-            // The kernel counts a thread in an uninterruptible wait as load, and reports it after a while. No signal
-            // reaches the thread.
+            // Interruptible, although no signal reaches the thread: the kernel counts a thread in an uninterruptible
+            // wait as load, and reports it as hung after a while.
             let _ = self.changed.wait_interruptible(&mut state);
         }
         state.is_due = false;
@@ -171,12 +171,12 @@ impl Job for Inner {
 ///
 /// `inner` is a pointer to an [`Inner`] in an [`Arc`] that outlives the call.
 unsafe extern "C" fn main(inner: *mut c_void) -> c_int {
-    // SAFETY: `inner` is a pointer to an `Inner` in an `Arc`, which outlives the call.
+    // SAFETY: By the caller, `inner` is a pointer to an `Inner` in an `Arc`, which outlives the call.
     let this = unsafe { ArcBorrow::from_raw(inner.cast::<Inner>().cast_const()) };
     let job = Thread(this.into());
     while this.begin() {
         this.routine.run(&job);
-        // A routine may start its own job each time. So let other threads run, also without preemption.
+        // Without preemption, a routine that always starts its own job would keep the CPU. So let other threads run.
         schedule();
     }
     0

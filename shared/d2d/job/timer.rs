@@ -2,9 +2,9 @@
 
 //! Jobs that run when a timer expires.
 //!
-//! The kernel crate's `HrTimer` does not fit. If safe code leaks its handle, the timer can expire after the module's
-//! text is freed. Dropping the handle of an earlier start cancels a later one. Only code that has the handle can
-//! cancel the timer.
+//! The kernel crate's `HrTimer` does not fit: each start returns an `HrTimerHandle`. If safe code leaks this value, the
+//! timer can expire after the module's text is freed. Dropping the value of an earlier start cancels a later start.
+//! Only code that has the value can cancel the timer.
 
 use super::{
     handler,
@@ -43,7 +43,7 @@ pub enum TimerContext {
 }
 
 impl TimerContext {
-    /// Not `HRTIMER_MODE_ABS_HARD`: lockdep reports each `spinlock_t` that a callback of that mode takes.
+    /// For hard interrupt, not `HRTIMER_MODE_ABS_HARD`: in that mode, lockdep reports each `spinlock_t` that is taken.
     fn mode(self) -> bindings::hrtimer_mode {
         match self {
             Self::SoftIrq => bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT,
@@ -107,8 +107,8 @@ impl Timer {
         self.0.start_after(period, Some(period))
     }
 
-    /// Returns how many expiries of periods were skipped since the timer was made. In the routine, counts only those
-    /// before its own expiry. Any context.
+    /// Returns how many expiries of [`start_every`](Self::start_every) were skipped since the timer was made. If the
+    /// routine calls this, it gets the number before its own expiry. Any context.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }
@@ -118,10 +118,9 @@ impl Timer {
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
         // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued again. The
-        // callback ignores that expiry, because `next` is `None`.
+        // next callback does not run the routine, because `next` is `None`.
         expiry.next = None;
-        // SAFETY: The timer is initialized. The function does not wait for the callback, which may be waiting for the
-        // lock.
+        // SAFETY: The timer is initialized. No deadlock: this does not wait for the callback, which takes the lock.
         unsafe { bindings::hrtimer_try_to_cancel(self.0.timer.get()) };
     }
 }
@@ -176,7 +175,7 @@ impl Expiry {
     }
 
     /// Moves the next expiry of a periodic timer to the first one after `now`, and returns it. `start` is the result
-    /// of [`begin`](Self::begin). Returns `None` if there is nothing to move.
+    /// of [`begin`](Self::begin). Returns `None` if the timer has no period, or was closed, cancelled or started again.
     pub(super) fn advance(
         &mut self,
         start: u64,
@@ -218,8 +217,8 @@ impl Inner {
         if expiry.is_closed {
             return Err(ESHUTDOWN);
         }
-        // Never in the past: the kernel treats a negative time as KTIME_MAX. And it runs in one loop all timers that
-        // are due, so a routine that starts its own timer for a time in the past keeps the CPU in that loop.
+        // `next` is never in the past. The kernel would treat a negative time as KTIME_MAX. And it runs all timers that
+        // are due in one loop: a routine that starts its own timer for the past would keep the CPU in this loop.
         let next = Monotonic::ktime_get().saturating_add(after.as_nanos().max(1));
         expiry.start(next, period);
         self.set(next);
@@ -246,8 +245,8 @@ impl Job for Inner {
     }
 
     fn stop(&self) {
-        // SAFETY: The timer is initialized. This waits for the callback. The job is closed, so the callback does not
-        // set the timer again.
+        // SAFETY: The timer is initialized. `hrtimer_cancel()` waits for the callback. The job is closed, so the
+        // callback does not set the timer again.
         unsafe { bindings::hrtimer_cancel(self.timer.get()) };
         self.routine.clear();
     }
@@ -255,9 +254,9 @@ impl Job for Inner {
 
 /// # Safety
 ///
-/// `timer` is the field of an [`Inner`] in an [`Arc`] that outlives the call.
+/// `timer` is the field `timer` of an [`Inner`] in an [`Arc`] that outlives the call.
 unsafe extern "C" fn expired(timer: *mut bindings::hrtimer) -> bindings::hrtimer_restart {
-    // SAFETY: `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
+    // SAFETY: By the caller, `timer` is the field of an `Inner` in an `Arc`, which outlives the call.
     let this =
         unsafe { ArcBorrow::from_raw(container_of!(Opaque::cast_from(timer), Inner, timer)) };
     let Some(start) = this.expiry.lock().begin(Monotonic::ktime_get()) else {

@@ -2,7 +2,7 @@
 
 //! Jobs that run in a kernel worker or in softirq, at once or later.
 //!
-//! The kernel crate can queue its own `Work` and `DelayedWork`, but cannot cancel or flush them.
+//! The kernel crate's `Work` and `DelayedWork` do not fit: nobody can cancel or flush them.
 
 use super::{
     handler,
@@ -184,7 +184,7 @@ impl Inner {
         unsafe { bindings::cancel_delayed_work(self.work.get()) };
     }
 
-    /// Returns whether the work item is queued and whether its routine runs: bits of `wq_misc_consts`.
+    /// Returns bits of `wq_misc_consts`: the work item is queued or waits for its timer; its routine runs.
     fn busy(&self) -> c_uint {
         // SAFETY: The work item is initialized. The function does not wait.
         unsafe { bindings::work_busy(&raw mut (*self.work.get()).work) }
@@ -195,6 +195,7 @@ impl Inner {
     }
 }
 
+/// Returns whether a CPU is going offline or coming online. Any context.
 fn cpus_change() -> bool {
     #[cfg(CONFIG_HOTPLUG_CPU)]
     // SAFETY: Neither function waits. The lock is unlocked if it was locked.
@@ -225,8 +226,8 @@ impl Job for Inner {
     }
 
     fn stop(&self) {
-        // SAFETY: The work item is initialized. This waits for `run`. The job is closed, so nobody queues the item
-        // again.
+        // SAFETY: The work item is initialized. `cancel_delayed_work_sync()` waits for `run`. The job is closed, so
+        // nobody queues the item again.
         unsafe { bindings::cancel_delayed_work_sync(self.work.get()) };
         self.routine.clear();
     }
@@ -234,9 +235,9 @@ impl Job for Inner {
 
 /// # Safety
 ///
-/// `work` is in the field of an [`Inner`] in an [`Arc`] that outlives the call.
+/// `work` is in the field `work` of an [`Inner`] in an [`Arc`] that outlives the call.
 unsafe extern "C" fn run(work: *mut bindings::work_struct) {
-    // SAFETY: `work` is in the field of an `Inner` in an `Arc`, which outlives the call.
+    // SAFETY: By the caller, `work` is in the field of an `Inner` in an `Arc`, which outlives the call.
     let this = unsafe {
         let work = container_of!(work, bindings::delayed_work, work);
         ArcBorrow::from_raw(container_of!(Opaque::cast_from(work), Inner, work))
