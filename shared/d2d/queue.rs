@@ -2,14 +2,14 @@
 
 //! A queue of a context: bounded, with items of a fixed size.
 //!
-//! C type: `struct d2d_queue`. Every function works in task, softirq and hard interrupt context, and does not sleep or
-//! allocate.
+//! C type: `struct d2d_queue`. The functions for drivers work in task, softirq and hard interrupt context, and do not
+//! sleep or allocate: the owner has allocated the items. A queue is full if no item is free or released.
 //!
 //! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing an item takes no lock: it
 //! pushes the item on a list by compare-and-exchange. A put that finds no free item takes the whole list. While thread
-//! 1 pushes an item, other threads may take the list and push the list's first item again. Then the exchange of thread
-//! 1 succeeds, which is right: the new item comes before that first item. No thread takes a single item off the list,
-//! so the ABA problem does not arise.
+//! 1 pushes an item, other threads may take the list, and may push its first item again. Then the compare-and-exchange
+//! of thread 1 succeeds. This is right: thread 1 has linked its item to that item, which is the first one again. No
+//! thread takes a single item off the list, so the ABA problem does not arise.
 
 mod batch;
 mod handle;
@@ -61,7 +61,7 @@ use zerocopy::{
     IntoBytes, //
 };
 
-/// The most items that a thread puts or takes before it releases the lock, which disables interrupts.
+/// The most items that a thread puts or takes before it releases the lock and enables interrupts.
 pub const MAX_BATCH: u32 = 128;
 
 /// The most bytes of payload that a thread copies before it releases the lock, and that an item can hold.
@@ -172,7 +172,7 @@ impl<'a> Queue<'a> {
         AtomicWord::cmpxchg(released, first, chain.first.as_ptr()).is_ok()
     }
 
-    /// So callers of [`Self::release`] contain no loop.
+    /// A function of its own, so that [`Self::release`], which is inlined, contains no loop.
     #[cold]
     fn retry_release(self, chain: Chain) {
         while !self.try_release(chain) {}
@@ -221,8 +221,8 @@ impl<'a> Queue<'a> {
         count
     }
 
-    /// As [`Queue::put_and_ring`], but returns the event that the caller has to set, or 0. Hits tracepoints with the
-    /// lock held, so that the trace has the order of the queue.
+    /// As [`Queue::put_and_ring`], but does not ring. Also returns the event that the caller has to set, or 0. Hits
+    /// tracepoints with the lock held, so that the trace has the order of the queue.
     #[inline(always)]
     fn put_under_lock<T: IntoBytes + Immutable>(
         self,
@@ -233,8 +233,8 @@ impl<'a> Queue<'a> {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
         // SAFETY: By the type invariants `raw` is valid. The lock is held, so only this thread uses the queued and
-        // free items and the counters. Each payload fits into an item. There is at least one, so `last` is an item
-        // after the loop. A queue that is not empty has a last item, too.
+        // free items and the counters. By the caller, each payload fits into an item. There is at least one
+        // payload, so `last` is an item after the loop. A queue that is not empty has a last item, too.
         unsafe {
             let put = (*raw).put;
             let mut count = payloads.len();
@@ -296,13 +296,13 @@ impl<'a> Queue<'a> {
     }
 
     /// Takes all released items, and returns the first one, or null. The caller holds the lock, has no free item left,
-    /// and makes these the free ones.
+    /// and makes the result the free items.
     #[inline(always)]
     fn reclaim(self) -> *mut abi::d2d_item {
         AtomicWord::xchg(self.released(), core::ptr::null_mut())
     }
 
-    /// Counts `missing` payloads as refused. `all`: they are all payloads of the put.
+    /// Counts `missing` payloads as refused. If they are `all` payloads of the put, traces a put of 0 items.
     ///
     /// # Safety
     ///
@@ -359,7 +359,8 @@ impl<'a> Queue<'a> {
         self.take_chain_with(max, |chain, count| (chain, count))
     }
 
-    /// As [`Queue::take_batch`], but runs `f` on the items and their number, with the lock held.
+    /// As [`Queue::take_batch`], but runs `f` on the items and their number, with the lock held. Returns `None` if
+    /// there is no item.
     #[inline(always)]
     fn take_chain_with<R>(self, max: u32, f: impl FnOnce(Chain, u32) -> R) -> Option<R> {
         let raw = self.raw.as_ptr();
@@ -382,7 +383,7 @@ impl<'a> Queue<'a> {
             if hot_step::traces_queues() {
                 hot_step::queue(raw, Step::D2D_STEP_DEQUEUE, count);
             }
-            // INVARIANT: These items are not queued any more.
+            // INVARIANT: These items are not queued any more, so nothing else uses them.
             let chain = Chain {
                 first: NonNull::new_unchecked(first),
                 last: NonNull::new_unchecked(last),
@@ -396,8 +397,8 @@ impl<'a> Queue<'a> {
     pub fn counters(&self) -> Counters {
         let raw = self.raw.as_ptr();
         let _guard = self.lock();
-        // SAFETY: `raw` is valid by the type invariants, and the lock is held. No reference to the whole structure:
-        // other threads spin on the lock in it.
+        // SAFETY: `raw` is valid by the type invariants, and the lock is held. The code makes no reference to the
+        // whole structure, because other threads spin on the lock in it.
         unsafe {
             Counters {
                 depth: (*raw).put.wrapping_sub((*raw).taken) as u32,

@@ -92,8 +92,8 @@ impl<'b> Iterator for Items<'b, '_> {
     fn next(&mut self) -> Option<Item<'b>> {
         let item = self.next.filter(|_| self.left > 0)?;
         self.left -= 1;
-        // SAFETY: By the type invariants `item` is one of the batch. INVARIANT: `left` is now one less, and if it is
-        // not 0, `next` is the item that follows.
+        // SAFETY: `left` was not 0, so by the type invariants `item` is one of the batch. INVARIANT: `left` is now one
+        // less, and if it is not 0, `next` is the item that follows.
         let (seq, kind, len) = unsafe {
             self.next = Some((*item).next);
             ((*item).seq, (*item).kind, (*item).len)
@@ -113,7 +113,7 @@ impl<'b> Iterator for Items<'b, '_> {
 pub struct Item<'b> {
     /// How many items were put on the queue before this one.
     pub seq: u64,
-    /// As stated by the driver that has put the item.
+    /// The number of the [`ItemKind`](super::ItemKind), as stated by the driver that has put the item.
     pub kind: u32,
     /// The payload.
     pub payload: &'b [u8],

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The `claim` of an item is 0, or the handle that names the item. While a driver in C uses the item, the claim is
-//! that handle without `D2D_HANDLE_ITEM`. A handle is redeemed, released or revoked by one atomic exchange of the
-//! claim, so exactly one thread gets the item.
+//! Item handles. The field `claim` of an item is 0, or the handle that names the item. Once a driver in C has redeemed
+//! the handle, the claim is that handle without `D2D_HANDLE_ITEM`. A handle is redeemed, released or revoked by one
+//! atomic exchange of the claim, so exactly one thread gets the item.
 
 use super::{
     Batch,
@@ -22,10 +22,10 @@ use kernel::{
     sync::atomic::Atomic, //
 };
 
-/// Successive handles of an item differ by this.
+/// The difference between two successive handles of an item.
 const GENERATION: abi::d2d_handle = 1 << 32;
 
-/// The index of the item.
+/// The bits of a handle that are the index of its item in the pool.
 const INDEX: u32 = (1 << abi::D2D_ITEM_INDEX_BITS) - 1;
 
 /// Names an item that was taken off a queue. A driver can pass the handle to the other side as a number;
@@ -62,8 +62,8 @@ impl<'a> Queue<'a> {
                 (*raw).handed = 1;
                 handle
             };
-            // Stored with the lock held. A `revoke_handles` that took the lock before may miss the claim, but `handed`
-            // is now set again, so the next one finds it.
+            // The claim is stored with the lock held. A `revoke_handles` that took the lock earlier may miss the
+            // claim. But `handed` is set again, so the next `revoke_handles` finds it.
             AtomicWord::store_release(self.claim(chain.first), handle);
             ItemHandle(handle)
         })
@@ -97,7 +97,7 @@ impl<'a> Queue<'a> {
         Ok(Batch::new(*self, Some(chain), 1))
     }
 
-    /// Returns the item whose index `handle` contains, if the queue can have this handle.
+    /// Returns the item whose index `handle` contains, or `None` if `handle` cannot be a handle of this queue.
     #[inline]
     fn find(self, handle: abi::d2d_handle) -> Option<NonNull<abi::d2d_item>> {
         let raw = self.raw.as_ptr();
@@ -121,8 +121,8 @@ impl<'a> Queue<'a> {
     }
 
     /// Revokes all handles that nobody has redeemed: their items are released. If `redeemed` is set, also revokes the
-    /// handles that drivers in C have redeemed. Returns the number of handles. Process context: it looks at each item
-    /// of the pool.
+    /// handles that drivers in C have redeemed. Returns how many it has revoked. Process context: it looks at each
+    /// item of the pool.
     ///
     /// # Safety
     ///
@@ -149,8 +149,8 @@ impl<'a> Queue<'a> {
             let seen = claim.get();
             let is_held = seen & abi::d2d_handle::from(abi::D2D_HANDLE_ITEM) == 0;
             if seen != 0 && (redeemed || !is_held) && AtomicWord::cmpxchg(claim, seen, 0).is_ok() {
-                // INVARIANT: A handle named the item. Either nobody had redeemed it, or by the caller no driver in C
-                // uses the item. So after the exchange only this thread uses the item.
+                // INVARIANT: A handle named the item. Either nobody had redeemed this handle, or by the caller, no
+                // driver in C uses the item. So after the exchange only this thread uses the item.
                 self.release(Chain {
                     first: item,
                     last: item,

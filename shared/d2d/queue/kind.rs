@@ -13,7 +13,7 @@ use crate::{
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
-/// What an item means; its payload is a `T`. [`pair!`](crate::pair!) declares the kinds.
+/// A kind says what an item means. The payload is a `T`. [`pair!`](crate::pair!) declares the kinds.
 pub struct ItemKind<T: Plain> {
     raw: u32,
     _payload: PhantomData<fn(T) -> T>,
@@ -66,9 +66,9 @@ impl<T: Plain> ItemKind<T> {
         }
     }
 
-    /// As [`read`](Self::read), but refuses a wrong item in the name of `driver`, which has taken it. Then go on with
-    /// the next item: a function that returns the error drops its batch, with the items that it has not read. Any
-    /// context.
+    /// As [`read`](Self::read), but refuses a wrong item in the name of `driver`, which has taken it. After an error,
+    /// go on with the next item. If you return the error instead, you drop the batch, and lose the items that you have
+    /// not read. Any context.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue whose items are values of one type: only [`Queue::typed`] checks that they fit.
+//! A queue of values of one type. [`Queue::typed`] checks once that they fit into the items, so that no put has to.
 
 use super::{
     Chain,
@@ -51,7 +51,7 @@ impl<'a> Queue<'a> {
 }
 
 impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
-    /// Puts one item on the queue, by copy. Any context.
+    /// Puts a value on the queue, by copy. Any context.
     ///
     /// # Errors
     ///
@@ -68,7 +68,7 @@ impl<'a, T: FromBytes + IntoBytes + Immutable> ValueQueue<'a, T> {
     #[inline(always)]
     pub fn take(&self) -> Option<TakenValue<'a, T>> {
         let (chain, _) = self.queue.take_chain(1)?;
-        // INVARIANT: The chain has one item, and the items of `queue` have room for a `T`.
+        // INVARIANT: The chain has one item, which nothing else uses. The items of `queue` have room for a `T`.
         Some(TakenValue {
             queue: self.queue,
             item: chain.first,
@@ -93,9 +93,9 @@ impl<T: FromBytes + Immutable> TakenValue<'_, T> {
     #[inline]
     pub fn value(&self) -> Option<&T> {
         let item = self.item.as_ptr();
-        // SAFETY: By the type invariants nothing else uses the item, whose payload has room for a `T`. It is
-        // initialized, and any bytes are a `T`. It is aligned for a `u64`, which by `Queue::typed` is enough for a
-        // `T`.
+        // SAFETY: By the type invariants nothing else uses the item, whose payload has room for a `T`. The
+        // payload is initialized, and any bytes are a `T`. It is aligned for a `u64`, and `Queue::typed` has checked
+        // that this is enough for a `T`.
         unsafe {
             let is_whole = usize::from((*item).len) == size_of::<T>();
             is_whole.then(|| &*(&raw const (*item).payload).cast::<T>())
