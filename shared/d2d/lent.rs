@@ -6,10 +6,10 @@
 //! ([`Driver::lend`](crate::driver::Driver::lend), `Owner::lend`): a structure of `lent` of [`pair!`](crate::pair!),
 //! or several in a row. The [`Lending`] keeps the memory until the other side cannot use it any more:
 //!
-//! - The owner uses the peer's memory only while it is inside the peer
-//!   ([`PeerCall::lent`](crate::link::PeerCall::lent)). The peer cannot detach meanwhile.
+//! - A thread of the owner uses the peer's memory only while it is inside the peer
+//!   ([`PeerCall::lent`](crate::link::PeerCall::lent)). Detaching waits until no thread is inside.
 //! - The peer uses the owner's memory by its link ([`PeerLink::lent`](crate::link::PeerLink::lent)). The owner keeps
-//!   that memory until it is unloaded.
+//!   that memory until the owner is unloaded.
 //!
 //! Lent memory consists of atomic variables only ([`Memory`]). Any thread of either side may read and write them at
 //! any time, in any execution context. Check what you read: the other side may have written anything.
@@ -144,7 +144,8 @@ impl Lending {
         lending.map_or(NOTHING, |lending| lending.lent)
     }
 
-    /// Makes the `user_buffer` that points to `value`, which `driver` lends by `lending`. Any context.
+    /// Returns the address of `value` for use as a `user_buffer`. Fails, with a line in the name of `driver`, if
+    /// `value` is not part of `lending`. Any context.
     #[doc(hidden)]
     pub fn user_buffer<T: Memory>(
         lending: Option<&Self>,
@@ -163,8 +164,8 @@ impl Lending {
 }
 
 /// The address of a value that a driver lends, for
-/// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer). It does not keep the memory, and may outlive
-/// it: the receiver uses the value only if it is lent to this receiver.
+/// [`Packet::with_user_buffer`](crate::packet::Packet::with_user_buffer). It does not keep the memory. The receiver
+/// compares it with the addresses of the values that are lent to the receiver, and never follows it.
 ///
 /// # Invariants
 ///
@@ -172,7 +173,7 @@ impl Lending {
 #[derive(Clone, Copy)]
 pub struct UserBuffer(NonNull<c_void>);
 
-// SAFETY: It is only compared and passed on. The value may be used by any thread.
+// SAFETY: The address is only compared and passed on.
 unsafe impl Send for UserBuffer {}
 // SAFETY: As for `Send`.
 unsafe impl Sync for UserBuffer {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The links.
+//! The links: an [`OwnerLink`] is the owner's link to a peer, a [`PeerLink`] a peer's link to its owner.
 //!
 //! A peer calls its owner without protection: the peer's module imports the owner's symbols, so the kernel unloads the
 //! peer first. An owner calls its peer under rundown protection: detaching waits until no thread is inside the peer.
@@ -106,7 +106,8 @@ impl<P: Pair> OwnerLink<P> {
     /// Makes an event the doorbell of the queue from the peer, or removes the doorbell. Any context.
     ///
     /// The event is set when an item is put on the empty queue. If the queue is not empty, this call sets the event,
-    /// too. So a side that takes all items each time misses none. A doorbell whose event is closed does not ring.
+    /// too. So a side misses no item if it takes all items each time that the event is set. A doorbell whose event is
+    /// closed does not ring.
     pub fn set_doorbell(&self, event: Option<&Event>) {
         self.incoming().set_doorbell(event);
     }
@@ -140,8 +141,8 @@ impl<P: Pair> OwnerLink<P> {
     ///
     /// # Safety
     ///
-    /// The caller has opened the link, closes it once, and is not inside the peer. Otherwise threads may be inside the
-    /// peer when this returns, and the peer's module may be unloaded.
+    /// The caller has opened the link, and closes it once. Otherwise threads may be inside the peer when this returns,
+    /// and the peer's module may be unloaded. The caller is not inside the peer: it would wait for ever.
     pub unsafe fn close(&self, end_waits: impl Fn()) {
         self.peer.close_and_end_waits(end_waits);
         self.outgoing().set_doorbell(None);
@@ -156,7 +157,7 @@ impl<P: Pair> Link for OwnerLink<P> {
     }
 }
 
-/// Proof that the owner's thread is inside the peer. If code passes it to `mem::forget`, the peer can never detach.
+/// Proof that a thread of the owner is inside the peer. If code passes it to `mem::forget`, the peer can never detach.
 #[must_use = "the peer can detach as soon as this is dropped"]
 pub struct PeerCall<'a, P: Pair>(Entered<'a, Endpoint<P::Peer>>);
 
@@ -208,8 +209,8 @@ impl<P: Pair> Link for PeerLink<P> {
 #[pin_data]
 pub struct PeerLinkStorage<P: Pair> {
     link: SetOnce<PeerLink<P>>,
-    /// The address of the link, for each call of an operation: reading the `SetOnce` calls a helper in C, and is too
-    /// slow.
+    /// Each call of an operation reads this pointer. Reading the `SetOnce` instead would be too slow: it calls a helper
+    /// in C.
     current: Atomic<*mut PeerLink<P>>,
     #[pin]
     _pin: PhantomPinned,
@@ -225,7 +226,7 @@ impl<P: Pair> PeerLinkStorage<P> {
         })
     }
 
-    /// Keeps the link, and returns true, unless the storage has one. Any context.
+    /// Keeps the link and returns true. If the storage has a link already, returns false. Any context.
     pub(crate) fn keep(&self, link: PeerLink<P>) -> bool {
         let is_first = self.link.populate(link);
         if is_first {

@@ -2,13 +2,15 @@
 
 //! The spinlock of the library's own data, taken in any context as by `spin_lock_irqsave()`.
 //!
-//! The kernel crate's `SpinLockIrq` costs about one and a half times as much, because its guards may be dropped in any
-//! order. A guard of this lock restores the interrupt flag that it found. So guards that disable interrupts must be
-//! dropped in the reverse order of their making. Otherwise interrupts are enabled while a `LocalInterruptDisabled`
-//! still lives. The type does not enforce that order. So no driver can name it: `d2d` and `d2d_owner` each compile
-//! this file as a private module. Both keep to the order, and call no code of a driver with such a lock held.
+//! Taking the kernel crate's `SpinLockIrq` costs about one and a half times as much, because its guards may be dropped
+//! in any order. A guard of this lock restores the interrupt flag that it found. So this guard and all others that
+//! disable interrupts must be dropped in the reverse order of their making. Otherwise interrupts are enabled while a
+//! `LocalInterruptDisabled` still lives. The type does not enforce that order. So no driver can name it: `d2d` and
+//! `d2d_owner` each compile this file as a private module. These two crates keep to the order, and call no code of a
+//! driver with such a lock held.
 //!
-//! Kernels before 7.3 have neither type. For these, `d2d_kernel` gives drivers this lock under the name `SpinLockIrq`
+//! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels, `d2d_kernel` compiles
+//! this file, too, and gives drivers this lock under the name `SpinLockIrq`
 //! (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in another order can hang the machine, but does
 //! not let two threads use the data.
 
@@ -25,7 +27,7 @@ use kernel::{
     }, //
 };
 
-/// The backend of an [`IrqLock`], a C `spinlock_t`.
+/// The [`Backend`] of an [`IrqLock`]: a `spinlock_t` of C, taken with interrupts disabled.
 #[allow(unreachable_pub, reason = "`d2d_kernel` makes it public")]
 pub struct IrqSave;
 
@@ -43,7 +45,7 @@ macro_rules! new_irq_lock {
 #[allow(unused_imports, reason = "as above")]
 pub(crate) use new_irq_lock;
 
-/// `d2d.h` refuses PREEMPT_RT, where a `spinlock_t` does not consist of a raw lock.
+/// Returns the raw lock of which a `spinlock_t` consists, except on PREEMPT_RT, which `d2d.h` refuses.
 fn raw(lock: *mut bindings::spinlock_t) -> *mut bindings::raw_spinlock_t {
     lock.cast()
 }
@@ -81,7 +83,7 @@ unsafe impl Backend for IrqSave {
         unsafe { bindings::_raw_spin_unlock_irqrestore(raw(lock), *flags) }
     }
 
-    /// Only `lock` makes a guard, so the lock is held.
+    /// Has nothing to check: only `lock` makes a guard, so the lock is held.
     #[inline]
     unsafe fn assert_is_held(_lock: *mut Self::State) {}
 }

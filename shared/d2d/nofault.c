@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Lets shared/d2d/probe.rs call what d2d_nofault.h declares inline. Any context but NMI.
+ * Copies from and to addresses that may be bad, for shared/d2d/probe.rs, which cannot call the
+ * inline functions of d2d_nofault.h. Any context but NMI.
  */
 #include "d2d_nofault.h"
 #include "nofault.h"
@@ -17,7 +18,7 @@ bool d2d_nofault_write(void *to, const void *from, size_t size)
 	       d2d_copy_to_range(to, from, size);
 }
 
-/* Reads the byte, and writes it back. */
+/* Finds out by reading the byte and writing it back. */
 static bool is_writable(void *at)
 {
 	u8 byte;
@@ -25,7 +26,10 @@ static bool is_writable(void *at)
 	return d2d_copy_from_range(&byte, at, 1) && d2d_copy_to_range(at, &byte, 1);
 }
 
-/* Tests the first and the last byte. The size is not 0, and at most a page. */
+/*
+ * The size is not 0, and at most a page, so the object is on one page or two. Tests the first byte,
+ * and also the last one if it is on another page.
+ */
 bool d2d_nofault_is_writable(void *at, size_t size)
 {
 	void *last = at + size - 1;

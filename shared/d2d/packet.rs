@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests for the driver that sends them; [`request`](crate::request) is the receiver's side.
+//! The sender's side of requests; [`request`](crate::request) is the receiver's side.
 //!
 //! A [`Packet`] is a request with its buffers, which a driver can send any number of times. Sending consumes the
 //! packet. The sender gets it back with the result: from [`Sent::wait`], or in
@@ -59,7 +59,7 @@ impl Sender {
         Ok(Target(handle))
     }
 
-    /// Allocates a request with this room for input and output, in bytes. May sleep.
+    /// Allocates a request with room for `input` bytes of input and `output` bytes of output. May sleep.
     ///
     /// # Errors
     ///
@@ -77,7 +77,7 @@ impl Sender {
         })
     }
 
-    /// As [`Sender::packet`], with buffers for this code.
+    /// As [`Sender::packet`], with the room that this code needs.
     pub fn packet_for<I: Plain, O: Plain>(&self, _code: ControlCode<I, O>) -> Result<Packet> {
         self.packet(size_of::<I>(), size_of::<O>())
     }
@@ -96,6 +96,7 @@ impl Target {
         Self(handle)
     }
 
+    /// Returns the description of a send to this driver, without buffers.
     pub(crate) fn send(&self, code: u32, flags: u32) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
@@ -132,7 +133,7 @@ impl Sleep {
     }
 }
 
-/// A request that its sender has. Dropping the packet frees the request. Any context.
+/// A request that was not sent, or has come back to its sender. Dropping the packet frees the request. Any context.
 pub struct Packet {
     handle: abi::d2d_handle,
     flags: u32,
@@ -152,11 +153,11 @@ pub struct Refused {
 pub enum CallError {
     /// The request was not sent: an error of `d2d_request_send` in `d2d.h`.
     NotSent(Error),
-    /// The request has no result yet: an error of `d2d_request_wait` in `d2d.h`. Dropping the packet cancels it.
+    /// `EINPROGRESS`: the request was sent, and has no result yet. Dropping the packet cancels the request.
     NotWaited(Error),
     /// The request has ended with this error.
     Ended(Ended, Error),
-    /// `EMSGSIZE`: the request was completed with success, but its output has another size than an `O`.
+    /// `EMSGSIZE`: the request was completed with success, but its output does not have the size that the code needs.
     NoOutput(Error),
 }
 
@@ -199,7 +200,7 @@ impl Ended {
     }
 }
 
-/// The result of a request. Its sender gets it, and each forwarder that gets the request back.
+/// The result of a request, for its sender and for each forwarder that wants the request back.
 #[derive(Clone, Copy)]
 pub struct Outcome {
     /// Success, or an error.
@@ -280,6 +281,7 @@ impl Packet {
         }
     }
 
+    /// Sends the request. Returns the packet, and whether the request is completed already.
     fn send_raw<I: Plain, O: Plain>(
         self,
         to: &Target,
@@ -328,7 +330,7 @@ impl Packet {
     ) -> Result<Cancel, Refused> {
         let (packet, _) = self.send_raw(to, code, input, sleep, Some(tag))?;
         let cancel = Cancel(packet.handle);
-        // The completion routine gets the packet.
+        // `Driver::completed` gets a packet of this request, so do not free the request here.
         core::mem::forget(packet);
         Ok(cancel)
     }
@@ -400,7 +402,7 @@ pub struct Sent<O: Plain> {
 }
 
 impl<O: Plain> Sent<O> {
-    /// Returns the result, or `self` if the request is not completed yet. Any context.
+    /// Returns the result if the request was completed before [`Packet::send`] returned, otherwise `self`. Any context.
     pub fn completed_at_once(self) -> Result<Completed, Self> {
         match self.completed {
             true => self.wait(None).map_err(|unfinished| unfinished.sent),
@@ -447,7 +449,8 @@ impl<O: Plain> From<Unfinished<O>> for Error {
     }
 }
 
-/// Cancels a request that was sent by [`Packet::send_with_routine`], even a later send of it.
+/// Cancels a request that was sent by [`Packet::send_with_routine`]. If the request has been sent again, cancels the
+/// later send.
 #[derive(Clone, Copy)]
 pub struct Cancel(abi::d2d_handle);
 

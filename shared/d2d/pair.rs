@@ -65,8 +65,8 @@
 ///   `struct thermo_owner_ops` and `struct thermo_peer_ops`. The build writes it beside the object of the crate, under
 ///   the name of the crate.
 ///
-/// The hashes of both tables cover the names, types and offsets of all fields, and the names and types of all
-/// arguments. They leave out a structure that no block of data, kind, code or operation uses. If the hashes of two
+/// The hashes of both operations tables cover the names, types and offsets of all fields, and the names and types of
+/// all arguments. They leave out a structure that no block of data, kind, code or operation uses. If the hashes of two
 /// drivers differ, one driver refuses the other by `EBADR` and the reason `bad-prefix`. If the major versions differ,
 /// the errno is `EPROTO`.
 ///

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The functions by which a peer in Rust calls its owner, and the static keys of its hot steps.
- * An owner defines functions of the same names, and a peer in C gets them from D2D_OWNER().
+ * An owner does not link this file: it defines functions of the same names itself. Nor does a peer
+ * in C, for which D2D_OWNER() defines them.
  */
 #include "d2d_table.h"
 

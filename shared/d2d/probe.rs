@@ -3,7 +3,8 @@
 //! Access to memory by pointers that come from other drivers, and may be bad: see `d2d_nofault.h`.
 //!
 //! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and `d2d_owner` each
-//! compile this file as a private module, and read only addresses that another driver has passed.
+//! compile this file as a private module. They read only addresses that another driver has passed, or has stored in a
+//! context.
 
 use crate::abi;
 use core::mem::{
@@ -78,11 +79,11 @@ any_bytes! {
 /// `from` is valid for reads of `length` bytes, and `to` for writes of them.
 #[inline(always)]
 unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
-    // The compiler copies at most this many bytes without a call.
+    // The compiler copies at most this many bytes without a call, and a `struct d2d_send` is longer.
     const IN_PLACE: usize = 64;
     const SEND: usize = size_of::<abi::d2d_send>();
 
-    // SAFETY: By the caller, `from` and `to` are valid for `length` bytes. Each arm copies as many.
+    // SAFETY: By the caller, `from` and `to` are valid for `length` bytes. Each arm copies `length` bytes.
     unsafe {
         match length {
             4 => to.copy_from(from, 4),
@@ -232,8 +233,8 @@ pub(crate) struct StringCopy<const N: usize> {
 }
 
 impl<const N: usize> StringCopy<N> {
-    /// Reads a string from an address that may be bad. Returns `None` if one of its first `N` bytes cannot be read.
-    /// Any context.
+    /// Reads a string from an address that may be bad. Returns `None` if the string cannot be read up to its end,
+    /// or up to `N` bytes. Any context.
     pub(crate) fn read(from: *const c_char) -> Option<Self> {
         // An aligned word lies on one page: if one of its bytes can be read, all of it can be read.
         const WORD: usize = size_of::<u64>();
@@ -278,7 +279,7 @@ impl<const N: usize> StringCopy<N> {
     }
 }
 
-/// An address that another driver has passed for a result, and that could be written.
+/// An address that another driver has passed for a result. [`Output::new`] has checked that it can be written.
 pub(crate) struct Output<T: Copy>(*mut T);
 
 impl<T: Copy> Output<T> {
@@ -297,7 +298,7 @@ impl<T: Copy> Output<T> {
         is_writable.then_some(Self(to))
     }
 
-    /// Returns whether the result could still be written. Any context.
+    /// Writes the result. Returns false if the address cannot be written any more. Any context.
     #[must_use]
     pub(crate) fn fill(self, value: T) -> bool {
         // SAFETY: `value` is valid for reads. By the caller of `new`, nobody else uses the memory at this address, if

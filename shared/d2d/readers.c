@@ -19,10 +19,10 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
 
 /*
  * As srcu_read_lock_fast(), but always counts the reader with an atomic operation, as the kernel
- * does only where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere it uses this_cpu_inc(). Where
+ * does only where CONFIG_NEED_SRCU_NMI_SAFE is set. Elsewhere the kernel uses this_cpu_inc(). Where
  * this_cpu_inc() is not one instruction, it disables interrupts or preemption, which costs more: in
- * User-Mode Linux, two system calls. synchronize_srcu() works with both: it only requires that no
- * grace period of RCU begins and ends during the increment.
+ * User-Mode Linux, two system calls. synchronize_srcu() works with both kinds of increments: it
+ * only requires that no grace period of RCU begins and ends during an increment.
  *
  * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
  * srcu_read_lock_fast() tells lockdep too little to find this deadlock: a thread waits for readers,
@@ -72,7 +72,7 @@ void d2d_readers_count(struct srcu_struct *srcu, u64 *entered, u64 *inside)
 	*inside = locks > unlocks ? locks - unlocks : 0;
 }
 
-/* Milliseconds. */
+/* Milliseconds that d2d_readers_wait() waits before it first calls end_waits() */
 #define PATIENCE	100
 
 struct waiting {
@@ -92,18 +92,18 @@ static void wait_for_readers(struct work_struct *work)
 /*
  * Waits until all readers that are inside now have left. Calls end_waits() after PATIENCE, then
  * again at intervals that double up to one second. A worker waits for the grace period, because
- * the kernel has no function that does so with a timeout. The workqueue runs a limited number of
- * items at a time. All of these may be jobs that wait for end_waits(), so the calling thread
- * calls it. May sleep.
+ * the kernel has no function that waits for it with a timeout. The calling thread, not a worker,
+ * calls end_waits(): the workqueue runs a limited number of items at a time, and all of these may
+ * be jobs that wait for end_waits(). May sleep.
  */
 void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void *data)
 {
 	struct waiting waiting = { .srcu = srcu };
-	/* The current jiffy may end at once. */
+	/* One jiffy more, because the current one may end at once. */
 	unsigned long patience = msecs_to_jiffies(PATIENCE) + 1;
 
 #ifdef CONFIG_DEBUG_LOCK_ALLOC
-	/* This task waits for the readers, whatever task synchronize_srcu() runs in. */
+	/* Tell lockdep that this task waits for the readers: the worker waits on its behalf. */
 	srcu_lock_sync(&srcu->dep_map);
 #endif
 	init_completion(&waiting.done);
@@ -111,7 +111,7 @@ void d2d_readers_wait(struct srcu_struct *srcu, void (*end_waits)(void *), void 
 	queue_work(system_dfl_wq, &waiting.work);
 	while (!wait_for_completion_timeout(&waiting.done, patience)) {
 		end_waits(data);
-		/* On a slow kernel, end_waits() may take longer than the interval. */
+		/* Double it: on a slow kernel, end_waits() may take longer than the interval. */
 		patience = min(2 * patience, msecs_to_jiffies(1000));
 	}
 	flush_work(&waiting.work);

@@ -93,8 +93,8 @@ impl Readers {
     ///
     /// If `tell_lockdep` is set, lockdep treats the reader as a lock that the thread holds, and finds deadlocks with
     /// threads that wait for the readers. Lockdep connects a new lock only with the last lock that the thread has
-    /// taken. Nearly all code runs inside an exported function. The reader of this function would be that last lock,
-    /// and hide the others. So the exported functions do not set `tell_lockdep`.
+    /// taken. Nearly all code runs inside an exported function. Its reader would be that last lock, and would hide the
+    /// locks before it. So the exported functions do not set `tell_lockdep`.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
         // INVARIANT: `readers_enter` has counted the thread in these counters.
@@ -142,7 +142,7 @@ impl Readers {
         ///
         /// `end_waits` points to an `F`.
         unsafe extern "C" fn call<F: Fn()>(end_waits: *mut c_void) {
-            // SAFETY: `end_waits` points to an `F`, which is only used by shared reference.
+            // SAFETY: By the caller, `end_waits` points to an `F`. It is only used by shared reference.
             unsafe { (*end_waits.cast_const().cast::<F>())() };
         }
 
@@ -158,8 +158,8 @@ impl PinnedDrop for Readers {
     fn drop(self: Pin<&mut Self>) {
         // Not `warn_on!`: it uses sources that the kernel's build generates, and that a distribution may leave out.
         if WARN_ON(self.count().1 > 0) {
-            // Waiting for ever is better than freeing memory that a thread uses: an `Inside` was passed to
-            // `mem::forget`.
+            // An `Inside` was passed to `mem::forget`. Waiting for ever is better than freeing memory that a thread
+            // inside uses.
             self.wait();
         }
         // SAFETY: By the type invariants `srcu` is initialized. No thread is inside, and none can enter a value that
@@ -172,7 +172,7 @@ impl PinnedDrop for Readers {
 ///
 /// # Invariants
 ///
-/// The thread was counted in `counters` of `readers`, with this `tell_lockdep`.
+/// `readers_enter` has counted the thread in `counters` of `readers`, with this `tell_lockdep`.
 pub struct Inside<'a> {
     readers: &'a Readers,
     counters: *mut bindings::srcu_ctr,
@@ -192,7 +192,7 @@ impl Inside<'_> {
 impl Drop for Inside<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants `readers_enter` has returned these counters.
+        // SAFETY: By the type invariants `readers_enter` has returned these counters, with this `tell_lockdep`.
         unsafe { arch::readers_leave(self.readers, self.counters, self.tell_lockdep) };
     }
 }

@@ -37,7 +37,7 @@ use kernel::{
 };
 
 /// The promise of module `M`: before the kernel frees the module's text and data, the module drops what the library
-/// makes with this value. It is enough to empty a list of jobs or devices. The library never gives the value to a
+/// makes with this value. A list of jobs or devices need only be emptied. The library never gives the value to a
 /// driver.
 #[doc(hidden)]
 pub struct DropPromise<M>(PhantomData<fn(M)>);
@@ -56,7 +56,7 @@ impl<M> DropPromise<M> {
     /// # Safety
     ///
     /// `M` is the module into which this crate is linked. All that is made with the result, or with a copy of it, is
-    /// dropped before the kernel frees the module's text and data. It is enough to empty a list of jobs or devices.
+    /// dropped before the kernel frees the module's text and data. A list of jobs or devices need only be emptied.
     pub const unsafe fn new() -> Self {
         Self(PhantomData)
     }
@@ -67,7 +67,7 @@ impl<M> DropPromise<M> {
 pub(crate) struct Registration<T: Driver> {
     shared: Arc<Shared<T>>,
     raw_handle: abi::d2d_handle,
-    /// Makes the roles leave that the module has made before.
+    /// Makes those roles of the module leave that it has made before this one.
     leave_others: LeaveRoles,
 }
 
@@ -107,8 +107,8 @@ where
             return Ok(());
         }
         if result.is_err() {
-            // The worker may not have called `note_handshake_result` yet. The caller drops the registration next, so
-            // the driver can leave now, which ends the worker's waits.
+            // The job `deferred` may not have called `note_handshake_result` yet. The caller drops the registration
+            // next, so the driver can leave now. That ends the waits of the job.
             self.end_waits();
             self.shared.flush_deferred(|| self.end_waits());
         }
@@ -122,7 +122,8 @@ impl<T: Driver> Registration<T> {
         Leaver(self.raw_handle)
     }
 
-    /// Makes the module's other roles leave, and then this driver, whose code may wait for any of them. May sleep.
+    /// Makes the roles leave for which this driver's code may wait: the module's other roles, and then this driver. May
+    /// sleep.
     fn end_waits(&self) {
         (self.leave_others)();
         self.leaver().leave();
@@ -135,13 +136,13 @@ impl<T: Driver> Registration<T> {
 
 impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
-        // No process has a device open: an open file keeps the module loaded.
+        // From here on, no device is made. No process has one open, because an open file keeps the module loaded.
         self.shared.devices.close();
-        // Otherwise a job that restarts itself goes on until it is stopped below.
+        // Otherwise a job that restarts itself would go on until it is stopped below.
         self.shared.jobs.close();
-        // Before the waits for the jobs, which may wait for an event or a request of any role. One call of `end_waits`
-        // is not enough: a thread may still deliver a request to the driver, and a job may wait until that request is
-        // cancelled.
+        // This comes before the waits for the jobs, because a job may wait for an event or a request of any role. One
+        // call of `end_waits` is not enough: a thread may still deliver a request to the driver, and a job may wait
+        // until that request is cancelled.
         self.end_waits();
         self.shared.jobs.stop(|| self.end_waits());
         // The job `deferred` completes a pended handshake before the driver is detached.
@@ -162,6 +163,7 @@ impl<T: Driver> Drop for Registration<T> {
     }
 }
 
+/// Makes a driver leave, and does not keep it registered.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Leaver(abi::d2d_handle);
@@ -169,7 +171,8 @@ pub struct Leaver(abi::d2d_handle);
 impl Leaver {
     /// Makes the driver leave. May sleep.
     pub fn leave(self) {
-        // The owner closes the events and frees the requests in `d2d_unregister`.
+        // From here on, dropping an event or a request does not call the owner. `d2d_unregister` closes all events and
+        // frees all requests.
         leaving::note_begun();
         safe_calls::d2d_leave(self.0);
     }
@@ -216,9 +219,9 @@ where
         Self::beside(promise, started, leave_others)
     }
 
-    /// As [`Peer::new`], in a module that has other roles already. They exist as long as the peer, and `leave_others`
-    /// makes them leave. The library calls it again and again while it waits for the driver's jobs, which may wait for
-    /// the other roles. May sleep.
+    /// As [`Peer::new`], in a module that has made other roles already, which exist as long as the peer. `leave_others`
+    /// makes these roles leave. The library calls it again and again while it waits for the driver's jobs, because a
+    /// job may wait for another role. May sleep.
     pub fn beside<M: ModuleMetadata>(
         promise: DropPromise<M>,
         started: &'static Started,
@@ -262,8 +265,8 @@ impl<T: Driver> Peer<T> {
 }
 
 impl<T: Driver> Drop for Peer<T> {
-    /// The [`Resources`](Driver::Resources) are dropped next. Their destructor may wait for a job that waits for
-    /// another role.
+    /// Makes the other roles leave before the [`Resources`](Driver::Resources) are dropped: their destructor may wait
+    /// for a job that waits for another role.
     fn drop(&mut self) {
         (self.registration.leave_others)();
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Requests for the driver that receives them; [`packet`] is the sender's side. C type: `struct d2d_request`.
+//! The receiver's side of requests; [`packet`] is the sender's side. C type: `struct d2d_request`.
 //!
 //! Completing, pending or forwarding a request consumes it, so a driver cannot complete it twice. Only these calls
 //! make the [`Disposition`] that a routine has to return. A request and its disposition have the lifetime of the call
@@ -42,7 +42,7 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// Invariant in `'a`, the lifetime of one call of a routine.
+/// Ties a value to one call of a routine: the type is invariant in `'a`, the lifetime of the call.
 type Call<'a> = PhantomData<fn(&'a ()) -> &'a ()>;
 
 /// What a routine has done with a request.
@@ -80,6 +80,7 @@ impl RequestId {
     }
 }
 
+/// What a receiver needs of a request, pending or not.
 struct Raw {
     name: &'static CStr,
     handle: abi::d2d_handle,
@@ -90,7 +91,7 @@ struct Raw {
 }
 
 impl Raw {
-    /// Returns the status that the request was completed with, and the owner's answer.
+    /// Completes the request. Returns the status that it passes to `d2d_complete()`, and the answer of that function.
     fn complete(&self, result: Result, information: u64) -> (c_int, Result) {
         let status = match result {
             Ok(()) => 0,
@@ -187,7 +188,7 @@ impl<'a> Request<'a> {
     /// Completes the request. `EIOCBQUEUED` and `EINPROGRESS` become `EIO`, because they say that a request is not
     /// completed. The meaning of `information` depends on the control code; pass 0 if it has none. Any context.
     pub fn complete(self, result: Result, information: u64) -> Disposition<'a> {
-        // If the request was cancelled meanwhile, the caller can do nothing.
+        // Ignore the answer: if the request was cancelled meanwhile, the caller can do nothing about it.
         Disposition::new(self.raw.complete(result, information).0)
     }
 
@@ -231,6 +232,7 @@ impl<'a> Request<'a> {
         (Disposition::new(status), result.and(answer))
     }
 
+    /// Ends the use of the buffers in place.
     fn give_up(self) -> Raw {
         if !self.place.input.is_null() {
             // SAFETY: The owner refuses a stale handle. This consumes the request, so nothing uses its buffers in
@@ -294,7 +296,7 @@ impl Kept {
     }
 }
 
-/// A request on its way through the codes: see [`Request::on`].
+/// A request that [`on`](Self::on) compares with one code after the other.
 #[must_use = "a routine returns what became of its request"]
 pub enum Routed<'a> {
     /// The request had none of the codes so far.
@@ -368,8 +370,8 @@ impl<'a, O: Plain> Typed<'a, O> {
 
     /// Returns which of `values` the sender's `user_buffer` points to. `values` are all values that the sender lends
     /// ([`PeerCall::lent_slice`](crate::link::PeerCall::lent_slice),
-    /// [`PeerLink::lent_slice`](crate::link::PeerLink::lent_slice)). After it has left the request pending, a driver
-    /// finds the value by the index, if the sender has not left. Any context.
+    /// [`PeerLink::lent_slice`](crate::link::PeerLink::lent_slice)). A driver that pends the request keeps the
+    /// index, and finds the value by it later, if the sender has not left. Any context.
     ///
     /// # Errors
     ///
@@ -419,7 +421,7 @@ impl<'a, O: Plain> Typed<'a, O> {
     }
 }
 
-/// A request that the driver has left pending. Any context. Dropping it completes the request with `EIO`.
+/// A request that the driver has left pending, for use in any context. Dropping it completes the request with `EIO`.
 pub struct Pended<O: Plain> {
     raw: Raw,
     _output: PhantomData<fn(O)>,
@@ -480,12 +482,12 @@ impl<O: Plain> Pended<O> {
 
 impl<O: Plain> Drop for Pended<O> {
     fn drop(&mut self) {
-        // The requests of a driver that has left were cancelled.
+        // When a driver leaves, the owner cancels its requests.
         if leaving::has_begun() {
             return;
         }
         let (_, answer) = self.raw.complete(Err(EIO), 0);
-        // Dropping a cancelled request is no mistake.
+        // If the request was cancelled, dropping it is no mistake.
         if answer.is_ok() {
             let code = self.raw.code;
             refuse!(self.raw.name, "request-dropped", EIO, code: code);
@@ -493,7 +495,7 @@ impl<O: Plain> Drop for Pended<O> {
     }
 }
 
-/// Calls `f` with the request that a C routine got. Returns the C routine's status.
+/// Calls `f` with the request that the owner has passed to a routine. Returns what the routine has to return.
 ///
 /// # Safety
 ///
@@ -521,7 +523,7 @@ pub unsafe fn receive(
             output_len: request.output_len,
         },
         user_buffer: request.user_buffer,
-        // INVARIANT: By the contract of `struct d2d_request`.
+        // INVARIANT: The contract of `struct d2d_request` promises the invariants.
         place: InPlace {
             input: request.input.cast(),
             output: request.output.cast(),

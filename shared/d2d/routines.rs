@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a driver receives, and the C routines that the owner calls for it.
+//! The routines of a driver, and the functions that the owner calls to reach them from C.
 
 use crate::{
     abi,
@@ -30,7 +30,7 @@ use kernel::{
     }, //
 };
 
-/// What a driver receives. `struct d2d_driver` in `d2d.h` says in which execution context each routine is called.
+/// The routines of a driver. `struct d2d_driver` in `d2d.h` says in which execution context each is called.
 pub trait Routines: Send + Sync + Sized + 'static {
     /// Whether [`dispatch`](Routines::dispatch) never sleeps.
     const DISPATCH_ATOMIC: bool;
@@ -102,7 +102,7 @@ pub fn object_without_routines(
 ///
 /// `this` is what `Arc::as_ptr` returns for an `Arc<T>`. For `'a`, an `Arc` of this value exists.
 unsafe fn driver<'a, T: Routines>(this: *mut c_void) -> ArcBorrow<'a, T> {
-    // SAFETY: The caller says that `this` is the pointer of an `Arc<T>`, and that an `Arc` of it exists for `'a`.
+    // SAFETY: By the caller, `this` is the pointer of an `Arc<T>`, and an `Arc` of this value exists for `'a`.
     unsafe { ArcBorrow::from_raw(this.cast::<T>().cast_const()) }
 }
 
@@ -114,9 +114,9 @@ unsafe extern "C" fn dispatch<T: Routines>(
     this: *mut c_void,
     request: *const abi::d2d_request,
 ) -> c_int {
-    // SAFETY: `this` was registered. The registration keeps its reference until `d2d_unregister` has returned, which
-    // waits for this call. `request` is valid for reads during the call, and is a request that the driver has
-    // received.
+    // SAFETY: `driver_object` made `this` from an `Arc<T>`. The registration keeps this `Arc` until `d2d_unregister`
+    // has returned, which waits for this call. By the caller, `request` is valid for reads during the call, and is a
+    // request that the driver has received.
     unsafe {
         receive(driver::<T>(this).name(), request, |request| {
             T::dispatch(driver::<T>(this), request)
@@ -155,8 +155,8 @@ unsafe extern "C" fn completed<T: Routines>(
     // handshake.
     let (this, completed) = unsafe { (driver::<T>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
-    // If the driver has not kept the `Packet`, its drop has freed the request. If the driver is leaving,
-    // `d2d_unregister` frees it.
+    // If the driver has not kept the `Packet`, dropping that has freed the request. But if the driver is leaving,
+    // `d2d_unregister` frees the request.
     abi::D2D_MORE_PROCESSING_REQUIRED as c_int
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Running a closure in another execution context and waiting for it. The closure may borrow, and the module may be
-//! unloaded afterwards.
+//! Running a closure in another execution context. When [`run_in`] returns, nothing uses the closure any more. So the
+//! closure may borrow, and the module may be unloaded afterwards.
 
 use core::{
     ffi::{
@@ -75,8 +75,8 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
             result = Some(f());
         }
     };
-    // SAFETY: `once` lives until this function returns, which does not use it before `run_closure` returns. By then
-    // the closure has run, or will not run.
+    // SAFETY: `once` lives until this function returns. The function does not use `once` before `run_closure` returns.
+    // By then the closure has run, or will never run.
     run_closure(place, unsafe { Closure::new(&mut once) })?;
     result.ok_or(EIO)
 }
@@ -113,13 +113,13 @@ unsafe impl Sync for Closure {}
 impl Closure {
     /// # Safety
     ///
-    /// Until the closure has run, or will not run, it lives and nothing else uses it.
+    /// The closure lives, and nothing else uses it, until it has run or [`Closure::run`] cannot be called any more.
     unsafe fn new<F: FnMut() + Send>(closure: &mut F) -> Self {
         /// # Safety
         ///
         /// `data` points to an `F` that nothing else uses.
         unsafe fn call<F: FnMut()>(data: *mut c_void) {
-            // SAFETY: `data` points to an `F` that nothing else uses.
+            // SAFETY: By the caller, `data` points to an `F` that nothing else uses.
             unsafe { (*data.cast::<F>())() };
         }
         // INVARIANT: `data` points to an `F`, which nothing else uses until the closure has run.
@@ -132,7 +132,7 @@ impl Closure {
 
     fn run(&self) {
         if self.has_run.xchg(1, Full) == 0 {
-            // SAFETY: This thread has changed `has_run` from 0 to 1.
+            // SAFETY: This thread has changed `has_run` from 0 to 1, so by the type invariants it may call `call`.
             unsafe { (self.call)(self.data) };
         }
     }
@@ -147,9 +147,9 @@ struct WorkerClosure {
 
 /// # Safety
 ///
-/// `work` is the field of a [`WorkerClosure`] that outlives the call.
+/// `work` is the field `work` of a [`WorkerClosure`] that outlives the call.
 unsafe extern "C" fn worker_entry(work: *mut bindings::work_struct) {
-    // SAFETY: `work` is the field of a `WorkerClosure` that outlives the call.
+    // SAFETY: By the caller, `work` is the field of a `WorkerClosure` that outlives the call.
     let this = unsafe { &*container_of!(Opaque::cast_from(work), WorkerClosure, work) };
     this.closure.run();
 }

@@ -36,9 +36,9 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. In the second case, it first makes
-/// `open` null, and waits until all threads that were inside have left. `open` is null, or points to what is in
-/// `value`.
+/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. Before that, a thread that moved it to
+/// `CLOSING` makes `open` null, and waits until all threads that were inside have left. `open` is null, or points to
+/// what is in `value`.
 #[pin_data]
 pub struct Rundown<T> {
     #[pin]
@@ -50,8 +50,8 @@ pub struct Rundown<T> {
 
 // SAFETY: Another thread may drop the value: `T` is `Send`.
 unsafe impl<T: Send> Send for Rundown<T> {}
-// SAFETY: Threads get the value by shared reference: `T` is `Sync`. By the type invariants no thread writes it
-// meanwhile.
+// SAFETY: Threads get the value by shared reference: `T` is `Sync`. By the type invariants no thread writes the
+// value meanwhile.
 unsafe impl<T: Send + Sync> Sync for Rundown<T> {}
 
 impl<T> Rundown<T> {
@@ -75,8 +75,8 @@ impl<T> Rundown<T> {
         if self.state.cmpxchg(CLOSED, OPENING, Full).is_err() {
             return Err(EBUSY);
         }
-        // SAFETY: This thread has moved the state to `OPENING`, so by the type invariants no other thread uses the
-        // value.
+        // SAFETY: This thread has moved the state from `CLOSED` to `OPENING`, and `open` is null. So by the type
+        // invariants no other thread uses the value.
         let value = unsafe { (*self.value.get()).insert(value) };
         // INVARIANT: `open` points to the value. No thread can move the state to `CLOSING` before this thread has
         // stored `OPEN`.
@@ -90,7 +90,7 @@ impl<T> Rundown<T> {
     pub fn enter(&self) -> Option<Entered<'_, T>> {
         let (inside, value) = self.readers.enter(&self.open, true);
         // SAFETY: `Readers::enter` counts this thread as inside, and then reads `open`, which is null or points to the
-        // value. In the second case, no thread writes the value before this thread leaves.
+        // value. If it is not null, no thread writes the value before this thread leaves.
         let value = unsafe { value.as_ref() }?;
         Some(Entered {
             value,
@@ -105,7 +105,7 @@ impl<T> Rundown<T> {
     /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes `inside` once, and does
     /// not use the value after that.
     pub unsafe fn leave(&self, inside: *mut c_void) {
-        // SAFETY: The caller has got `inside` by `Entered::into_raw`. `enter` has passed `true`, too.
+        // SAFETY: By the caller, `inside` is from `Entered::into_raw`, and is passed once. `enter` has passed `true`.
         unsafe { self.readers.leave(inside, true) };
     }
 

@@ -25,13 +25,13 @@ macro_rules! safe_calls {
     )*) => {$(
         #[inline(always)]
         pub(crate) fn $name($($argument: $type),*) $(-> $result)? {
-            // SAFETY: The library passes only handles that it has got from the owner, because this function is private
-            // to it, or the doorbell of a queue. The owner refuses a stale handle, and looks up a doorbell, which may
-            // be any number. The references live during the call, and each is valid for what the C header says of this
-            // argument. The address and the length of a buffer come from the same slice. The owner copies what is at
-            // an address in a structure, if it can be read. A receiver compares a `user_buffer` with the memory that
-            // is lent to it. A receiver of a handshake trusts the address of the context, but the owner lets no driver
-            // send the code of a handshake.
+            // SAFETY: This function is private to the library, which passes only handles that it has got from the
+            // owner, and the doorbells of queues. The owner refuses a stale handle. A doorbell may be any number: the
+            // owner looks it up. The references live during the call, and each is valid for what the C header says of
+            // this argument. The address and the length of a buffer come from the same slice. The owner copies what is
+            // at an address in a structure, if that can be read. The receiver of a request compares its `user_buffer`
+            // with the memory that is lent to the receiver. The receiver of a handshake trusts the context's address,
+            // but the owner lets no driver send the code of a handshake.
             unsafe { safe_calls!(@call $name ($($argument),*) $(($($raw),*))?) }
         }
     )*};

@@ -8,8 +8,8 @@ use kernel::{
     prelude::*, //
 };
 
-/// Converts a status: 0, or a negative errno. Unlike the kernel crate's function, it makes no call if there is no
-/// error. Any context.
+/// Converts a status: 0, or a negative errno. Unlike the kernel crate's `to_result`, makes no call if the status is 0.
+/// Any context.
 #[inline]
 pub fn to_result(status: c_int) -> Result {
     match status {

@@ -67,7 +67,7 @@ impl<'a> Value<'a> {
     fn text(text: &'a [u8]) -> Self {
         Self {
             value: text.as_ptr().expose_provenance() as u64,
-            // Without the limit, the length of a text of 4 GB is `D2D_IS_NUMBER`.
+            // Without the limit, the length of a text of 4 GB would be `D2D_IS_NUMBER`.
             length: text.len().min(abi::D2D_DETAIL_SIZE as usize) as u32,
             _text: PhantomData,
         }
@@ -91,7 +91,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Makes an array of [`Field`]s, named as in `shared/include/d2d_step.h`.
+/// Makes an array of [`Field`]s: `fields![to: name, ctx: 0]`. `shared/include/d2d_step.h` lists their names.
 #[macro_export]
 macro_rules! fields {
     ($($key:ident: $value:expr),* $(,)?) => {
@@ -218,8 +218,8 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
 
 #[allow(improper_ctypes, reason = "it is one word")]
 unsafe extern "C" {
-    /// The address of the task whose last call of an owner returned `ENOMEM`, for which the owner has printed a line,
-    /// or 0. The address is only compared. Defined in `module.c`.
+    /// The address of a task whose last call of an owner returned `ENOMEM`, or 0. The owner has printed a line for this
+    /// error. The address is only compared. Defined in `module.c`.
     safe static d2d_reported_by_owner: Atomic<usize>;
 }
 
@@ -231,7 +231,7 @@ pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     match result {
         Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),
         _ => {
-            // On failure, there is no note of this task.
+            // If the exchange fails, there is no note of this task.
             let _ = d2d_reported_by_owner.cmpxchg(task, 0, Relaxed);
         }
     }

@@ -2,8 +2,8 @@
 
 //! Atomic operations on a word, by one instruction where the architecture has one.
 //!
-//! The kernel crate calls C helpers for atomic operations. This file avoids that for a read or write that orders
-//! nothing, and on x86 for all operations.
+//! The kernel crate calls a C helper for each atomic operation. This file does without helpers for reads and writes
+//! that order nothing, and on x86 for all operations.
 
 use kernel::sync::atomic::{
     Atomic,
@@ -12,7 +12,7 @@ use kernel::sync::atomic::{
 
 pub use words::read_barrier;
 
-/// An atomic value that threads read and write by one instruction, which orders nothing. Any context.
+/// An atomic value that threads read and write by one instruction. The instruction orders no other access. Any context.
 pub trait AtomicOnce<T> {
     /// `READ_ONCE()`.
     fn get(&self) -> T;
@@ -99,7 +99,7 @@ mod words {
                 #[inline(always)]
                 fn xchg(place: &Atomic<Self>, value: Self) -> Self {
                     let before;
-                    // SAFETY: `place` is valid for reads and writes. `xchg` locks the bus.
+                    // SAFETY: `place` is valid for reads and writes. `xchg` with memory is atomic without `lock`.
                     unsafe {
                         asm!(
                             "xchg qword ptr [{place}], {value}",
