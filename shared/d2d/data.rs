@@ -46,11 +46,11 @@ impl Sizes {
         ])
     }
 
-    /// Makes a `Sizes` of what an owner in C states. Any context.
+    /// Makes a `Sizes` of the sizes that an owner in C states. Any context.
     ///
     /// # Errors
     ///
-    /// `ERANGE`, with a line in the name of `driver`, for more than `D2D_DATA_SIZE` bytes.
+    /// `ERANGE`, with a line in the name of `driver`, for a block of more than `D2D_DATA_SIZE` bytes.
     #[inline]
     pub fn stated(driver: &CStr, owner: u32, peer: u32, shared: u32) -> Result<Self> {
         let check = |name, size| {

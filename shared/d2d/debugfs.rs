@@ -87,7 +87,7 @@ unsafe impl Sync for Entry {}
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants it was not removed; debugfs ignores an error pointer and null.
+        // SAFETY: By the type invariants, an entry was not removed. debugfs ignores an error pointer and null.
         unsafe { functions::debugfs_remove(self.0) };
     }
 }

@@ -27,7 +27,7 @@
 //!         Ok(Ticks)
 //!     }
 //!
-//!     // A file whose `read` waits has `poll`, too.
+//!     // This example leaves out `poll`, which a file needs if its `read` waits.
 //!     fn read(&self, clock: &Self::Driver, call: &Call<'_>, to: &mut UserSliceWriter) -> Result {
 //!         let tick = call.wait(|| clock.next_tick())?;
 //!         to.write(&tick)

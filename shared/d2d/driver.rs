@@ -120,8 +120,8 @@ pub trait Driver: Sized + Send + Sync + 'static {
     /// context, may sleep.
     fn data(&self) -> <Self::Pair as Pair>::PeerData;
 
-    /// Returns the memory that the driver [lends](crate::lent) the owner until it is detached.
-    /// Called once, when the driver [fills in](Adopted::fill) a context. Any context.
+    /// Returns the memory that the driver [lends](crate::lent) the owner until the driver is
+    /// detached. Called once, by [`Adopted::fill`]. Any context.
     fn lend(&self) -> Option<Lending> {
         None
     }
@@ -216,8 +216,8 @@ impl<T: Driver> DriverRef<T> {
         self.0.link()
     }
 
-    /// As [`DriverRef::link`], but waits for a pended handshake. The wait has no time limit, but a
-    /// signal ends it. May sleep.
+    /// As [`DriverRef::link`], but first waits until a pended handshake has ended. The wait has no
+    /// time limit, but a signal ends it. May sleep.
     ///
     /// Do not call it in the `deferred` of another role of the module: two `deferred` functions
     /// that wait for each other wait for ever.
@@ -240,7 +240,7 @@ impl<T: Driver> DriverRef<T> {
     ///
     /// # Errors
     ///
-    /// - `ENAMETOOLONG` or `EINVAL` for the name.
+    /// - `ENAMETOOLONG` or `EINVAL` for a bad name.
     /// - `EPROTOTYPE` if the event exists and is of the other kind.
     /// - `ENFILE` for too many events, `EMFILE` for too many handles of events.
     /// - `ESHUTDOWN` if the driver is leaving, `ESTALE` if it is not registered any more.
@@ -326,7 +326,7 @@ impl<T: Driver> DriverRef<T> {
     /// With a line:
     ///
     /// - `EBUSY` if there is a device of this name.
-    /// - `EINVAL` for the device's name, mode or capability.
+    /// - `EINVAL` for a bad name, mode or capability.
     /// - `EDEADLK` if [`device::File::open`] calls this.
     ///
     /// Without a line: `ESHUTDOWN` if the driver is leaving; `ENOMEM`.
@@ -464,9 +464,9 @@ where
     }
 }
 
-/// Not asked for a context, or the handshake has failed.
+/// The driver has no context, and has not asked for one.
 const IDLE: u32 = 0;
-/// Asked the owner for a context.
+/// The driver has asked for a context.
 const UNDER_WAY: u32 = 1;
 /// Both sides may use the context.
 const ATTACHED: u32 = 2;
@@ -492,7 +492,7 @@ pub(crate) struct Shared<T: Driver> {
     /// The list of `deferred`, which the library stops after the driver's own jobs.
     #[pin]
     handshake_jobs: Jobs,
-    /// The task that is in [`Driver::deferred`], or 0; only compared.
+    /// The address of the task that is in [`Driver::deferred`], or 0; only compared.
     worker: Atomic<usize>,
     #[pin]
     pub(crate) jobs: Jobs,

@@ -5,7 +5,7 @@
 //! Each module has a static key for each group of hot steps. While a driver of the module is
 //! registered, the owner switches on a group's key if a tracepoint of the group is on, or if the
 //! owner prints the group's steps. A step whose key is off costs one static branch.
-//! `D2D_NO_TRACEPOINTS` of Kbuild leaves the branch out, so that the bench can measure it.
+//! `D2D_NO_TRACEPOINTS` of Kbuild leaves the branch out; the bench uses this to measure the branch.
 //!
 //! C header: `shared/include/d2d_hot_step.h`.
 

@@ -43,8 +43,8 @@ use zerocopy::{
 /// # Safety
 ///
 /// The operations in a table expect the address of a [`Binding`] with the storage of
-/// [`Link`](Interface::Link). `Table` is `repr(C)`: a `struct d2d_ops`, then the pointers to the
-/// operations from which `CHAIN` is made, in this order. In `UNSUPPORTED` none is null.
+/// [`Link`](Interface::Link). `Table` is `repr(C)`: a `struct d2d_ops`, then pointers to
+/// the operations from which `CHAIN` is made, in the same order. No pointer in `UNSUPPORTED` is null.
 pub unsafe trait Interface: Sized + 'static {
     /// The link by which an implementation reaches the other side.
     type Link: Link;
