@@ -79,8 +79,8 @@ struct Description {
     peer_ops: Table,
 }
 
-// SAFETY: By the contract of `struct d2d_owner`, any thread may call the operations, and the
-// routines with `self`. Nobody writes the tables and their chains.
+// SAFETY: By the contract of `struct d2d_owner`, any thread may call the owner's operations, and
+// its routines with `self`. Nobody writes the tables of operations and their chains.
 unsafe impl Send for Description {}
 // SAFETY: As above.
 unsafe impl Sync for Description {}
@@ -282,8 +282,9 @@ impl CSeats {
                 self_: raw.as_ptr().cast(),
                 lent: NOTHING,
             };
-            // SAFETY: The box was made with these sizes, and no other thread knows of it yet. As in
-            // `contexts`, it lives as long as the seat and any driver that uses the context.
+            // SAFETY: The box was made with these sizes, and no other thread knows of it yet. The
+            // seat keeps the box. For drivers that use the context, the box lives long enough, as
+            // `contexts::Seats::new_seat` says.
             let context = unsafe {
                 (*raw.as_ptr()).owner = endpoint;
                 Context::from_raw(raw, sizes)

@@ -45,7 +45,7 @@ pub struct Config {
     /// Bytes of each item's payload.
     pub(crate) item_size: u32,
     pub(crate) learn: Learn,
-    /// Milliseconds that a driver has to complete a handshake.
+    /// The time limit of a handshake, in milliseconds.
     pub(crate) timeout: u32,
     /// Whether [`Config::print_hot_steps`] was called.
     pub(crate) hot_lines: bool,

@@ -83,7 +83,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// What the owner and its peers have agreed on.
     type Pair: Pair;
 
-    /// Returns the configuration of the contexts. Called once, while the module is loaded. May
+    /// Returns the configuration of the contexts. Called once, while the module is being loaded. May
     /// sleep.
     ///
     /// # Errors
@@ -136,8 +136,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// context, with interrupts disabled: must not sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
-    /// Returns the memory that the owner [lends](d2d::lent) the peers of this context until it is
-    /// unloaded. Called once, after [`new`](Owner::new). May sleep.
+    /// Returns the memory that the owner [lends](d2d::lent) the peers of this context until the
+    /// owner is unloaded. Called once, after [`new`](Owner::new). May sleep.
     fn lend(&self) -> Option<Lending> {
         None
     }
@@ -168,8 +168,8 @@ pub trait Owner: Sized + Send + Sync + 'static {
         request.fail(ENOTTY)
     }
 
-    /// Receives a request that the owner has [forwarded](Request::forward), when it was completed
-    /// with `outcome` or cancelled. Any context.
+    /// Receives a request that the owner has [forwarded](Request::forward) and wants back: the
+    /// request was completed with `outcome`, or was cancelled. Any context.
     fn returned<'a>(
         _contexts: &Contexts<'_, Self>,
         request: Request<'a>,
@@ -260,7 +260,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
         })
     }
 
-    /// Makes a [device] with open files of type `F`. Processes can open it once the
+    /// Makes a [device] with open files of type `F`. Processes can open the device as soon as the
     /// module is loaded. May sleep.
     ///
     /// # Errors
@@ -301,8 +301,8 @@ impl<'a, O: Owner> Contexts<'a, O> {
         Some(Peer { target, driver })
     }
 
-    /// Makes the `user_buffer` of a request to the peer of this context: `value`, which the owner
-    /// [lends](Owner::lend) this peer. Any context.
+    /// Makes the `user_buffer` of a request to the peer of this context. It points to `value`, which
+    /// the owner [lends](Owner::lend) this peer. Any context.
     ///
     /// # Errors
     ///

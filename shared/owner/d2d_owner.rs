@@ -5,7 +5,7 @@
 //! - `entry_points`: the list of the exported functions, and
 //!   [`module_owner!`](crate::module_owner), which declares the owner's module; `export`: the way
 //!   from these functions to the server.
-//! - `server`: what all contexts share.
+//! - `server`: what an owner has once for all contexts.
 //! - `contexts`: [`Owner`], the driver that owns the contexts; `c_owner`: an owner in C, whose
 //!   module is the crate `c_module`.
 //! - `context_table`: the contexts as the server knows them; `context_box`: their memory; `config`:

@@ -46,9 +46,9 @@ pub(crate) struct Driver {
     flags: u32,
 }
 
-// SAFETY: The library passes `this` only to the driver's routines, which any thread may call by the
-// contract of `struct d2d_driver`. It compares the address `module`, and reads the memory there only
-// by copies that may fail. It switches the keys at `hot_keys` under a mutex.
+// SAFETY: The library passes `this` only to the driver's routines. By the contract of `struct
+// d2d_driver`, any thread may call these. The library compares the address `module`, and reads the
+// memory there only by copies that may fail. It switches the keys at `hot_keys` under a mutex.
 unsafe impl Send for Driver {}
 // SAFETY: As above, and a `Driver` does not change.
 unsafe impl Sync for Driver {}

@@ -110,7 +110,7 @@ pub(crate) struct Status {
     pub(crate) sets: u64,
     pub(crate) waiting: u32,
     pub(crate) handlers: u32,
-    /// Handlers that have failed, and are not called any more.
+    /// The number of handlers that have failed, and are not called any more.
     pub(crate) failed: u32,
     pub(crate) closed: bool,
 }
@@ -123,10 +123,10 @@ struct Uses {
     /// - handles of drivers that are leaving
     /// - threads that set, reset or take the event under the lock
     users: u32,
-    /// Nodes on the list `waits`.
+    /// The number of nodes on the list `waits`.
     waiting: u32,
     handlers: Handlers,
-    /// Handles of the event.
+    /// The number of the event's handles.
     openings: u32,
     /// Whether the last handle is closed. Then no other handle is opened.
     closed: bool,
@@ -136,7 +136,7 @@ struct Uses {
 ///
 /// - `uses`, the list `waits` and its nodes are used only with the key of `dispatcher`.
 /// - Each node on the list is that of a [`WaitBlock`](wait::WaitBlock). Until the node is off the
-///   list, the block and its waiter stay where they are, and the event has a handle.
+///   list, the block and its waiter stay where they are, and the block keeps the event.
 /// - `retired` is used once, when the last handle is closed. All handles together have one
 ///   reference to the event, which is dropped a grace period later.
 #[pin_data]
@@ -148,7 +148,7 @@ pub(crate) struct Event {
     #[pin]
     waits: Opaque<bindings::list_head>,
     name: Name,
-    /// Made for the first open file.
+    /// The open files that wait for the event. Made when a process opens the first file.
     watchers: SetOnce<PollCondVarBox>,
     retired: Opaque<bindings::callback_head>,
 }

@@ -126,8 +126,8 @@ struct OpenExports<S: AnyOwner> {
     _last: LastLine,
 }
 
-/// Has its own reference to the server: when the last drivers are expelled, the [`Exports`] have no
-/// server any more.
+/// Has its own reference to the server: the kernel may call the notifier while the drop of the
+/// [`OpenExports`] expels the last drivers. By then, the [`Exports`] have no server any more.
 struct Expeller(Arc<Server>);
 
 impl Going for Expeller {
@@ -394,7 +394,8 @@ impl Exports {
         if self.started.xchg(1, Full) != 0 {
             return Err(refuse!(self.name, "already-started", EALREADY));
         }
-        // Allocated before the owner is open, so that there is nothing to undo if this fails.
+        // Allocated before `open` makes the `OpenExports`, so that there is nothing to undo if this
+        // fails.
         let place = KBox::<CParts>::new_uninit(GFP_KERNEL)
             .map_err(|error| report_memory(self.name, error.into()))?;
         let leave_others = KBox::new(|| {}, GFP_KERNEL)?;

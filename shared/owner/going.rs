@@ -7,8 +7,9 @@
 //!
 //! An owner has two notifiers. The first one expels the forgotten drivers: it ends their waits, but
 //! waits for none of their routines. The second one waits for the routines, and removes the
-//! drivers. The kernel calls the first notifiers of all owners before any second one, because a
-//! routine may wait for an event or a request of a forgotten driver of another owner.
+//! drivers. By their priorities, the kernel calls the first notifiers of all owners before any
+//! second one. This order matters if a routine waits for an event or a request of a forgotten
+//! driver of another owner: the first notifier of that owner ends this wait.
 //!
 //! While a notifier runs, the kernel holds the read lock of the notifier chain. A thread that
 //! registers a notifier waits for the write lock, and every later reader waits behind this thread.

@@ -9,8 +9,8 @@
 //! [registry](crate::registry) has the handshake's state.
 //!
 //! If the driver pends the request, and the owner learns of completion by its completion routine,
-//! no thread waits for the driver. One timer of the server ends all such handshakes that take too
-//! long.
+//! no thread waits for the driver. The server has one timer, which ends such a handshake if it takes
+//! too long.
 
 use crate::{
     config::Learn,
@@ -75,8 +75,8 @@ impl Server {
         let name = driver.name();
         step!(self.name, lookup, name: name);
         let result = self.offer(handle, &driver, handshake);
-        // If the request was cancelled or completed late meanwhile, `completed_handshake` has only
-        // noted the refusal: the dispatch routine might still use the context.
+        // If the request was cancelled or completed late during `offer`, `completed_handshake` has
+        // only noted the refusal, because the dispatch routine might still use the context.
         let entry = self.registry.end_attach(handle);
         let refused = entry.filter(|entry| entry.refusal != 0);
         if let Some(handshake) = refused.and_then(|entry| entry.state.handshake()) {
@@ -102,7 +102,7 @@ impl Server {
                 if !is_completed {
                     self.limit(handle, handshake);
                 }
-                // The handshake may have ended meanwhile.
+                // `EINPROGRESS`, unless the handshake has ended meanwhile.
                 self.registry.get(handle)?.attach_result(handshake)
             }
             Ok(is_completed) => self.await_completion(handle, handshake, is_completed),
@@ -252,7 +252,7 @@ impl Server {
 
     #[cold]
     fn answer(&self, driver: abi::d2d_handle, status: c_int) -> c_int {
-        // If the driver has failed the handshake itself, the noted refusal is the driver's own
+        // If the driver itself has failed the handshake, the noted refusal is only the driver's own
         // status.
         match self.registry.peek(driver) {
             Some(entry) if status == 0 => entry.refusal,

@@ -321,7 +321,8 @@ impl Server {
         step!(driver.name(), unregister, name: name);
     }
 
-    /// In the name of the driver that has opened the handle. Any context.
+    /// Hits the tracepoint of a step, in the name of the driver that has opened the handle. Any
+    /// context.
     #[cold]
     #[inline(never)]
     pub(crate) fn hit_event(&self, step: Step, handle: abi::d2d_handle, fields: &[Field<'_>]) {

@@ -32,7 +32,7 @@ pub(crate) const LEAVING: u32 = 2;
 /// None of the driver's routines is called any more.
 pub(crate) const EXPELLED: u32 = 4;
 
-/// Flags for the optional routines.
+/// Which of the optional routines a driver has.
 pub(crate) mod has {
     pub(crate) const COMPLETED: u32 = 1;
     pub(crate) const RETURNED: u32 = 2;
@@ -99,7 +99,8 @@ impl Slot {
         State(u64::load_acquire(&self.word))
     }
 
-    /// The answer is right if the same driver has the slot before and after the call.
+    /// Returns whether the driver has one of these routines. The answer is right if the same driver
+    /// has the slot before and after the call.
     #[inline(always)]
     pub(crate) fn has(&self, what: u32) -> bool {
         self.has.get() & what != 0

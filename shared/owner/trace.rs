@@ -113,7 +113,7 @@ pub(crate) fn may_sleep() -> bool {
 pub(crate) fn load() -> u64 {
     let now = || ktime_get_boot_fast_ns() / 1_000_000;
     LOAD.copy().unwrap_or_else(|| {
-        // No other thread writes `LOAD`: the owner prints its first line while its module is
+        // No other thread writes `LOAD`: the owner prints its first line while its module is being
         // loaded, before another driver can call this function.
         LOAD.populate(now());
         LOAD.copy().unwrap_or(0)
