@@ -157,8 +157,7 @@ impl OpenFile for Watch {
         }
     }
 
-    /// Returns `POLLIN` if a read would return a line, `POLLHUP` if the last handle is closed. May
-    /// sleep.
+    /// Returns `POLLIN` if a line may be left to read, `POLLHUP` if the last handle is closed. May sleep.
     fn poll(&self, file: &File, table: PollTable<'_>) -> u32 {
         let event = &*self.watched.0;
         if let Some(watchers) = event.watchers() {

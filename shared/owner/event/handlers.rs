@@ -3,16 +3,16 @@
 //! Handlers: functions of drivers that are called when an event is set.
 //!
 //! While an event has handlers, its state is guarded. Each set does the following:
-//! 1. It takes the lock, and ends the waits that it can end. If no wait has taken the event, it marks
-//!    the handlers that it reaches as due.
+//! 1. It takes the lock, and ends the waits that it can end. If no wait has taken the event, it makes
+//!    handlers *due* (`make_due`).
 //! 2. It counts all due handlers, including those of earlier sets, and releases the lock.
 //! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some.
 //!
 //! A set B of the same event may interrupt the thread of a set A before step 3. Then B also calls the
 //! handlers that A has marked, unless a wait has taken the event after B has set it.
 //!
-//! A handler that becomes due takes a synchronization event. If the handler fails, or is removed before
-//! its call, the event is set again.
+//! When a handler of a synchronization event becomes due, it takes the event. If the handler fails, or is
+//! removed before its call, the event is set again.
 //!
 //! Only an RCU reader calls a handler. Removing a handler begins a [`GracePeriod`]. The thread that
 //! removes the handler waits for this grace period, and so does each thread that finds it removed.
@@ -58,7 +58,7 @@ impl Call {
     ///
     /// As the invariants of the type say.
     pub(crate) unsafe fn new(routine: Routine, argument: *mut c_void) -> Self {
-        // INVARIANT: The caller promises it.
+        // INVARIANT: The caller promises what the invariants say.
         Self { routine, argument }
     }
 }
@@ -193,10 +193,10 @@ impl Event {
         self.uses(key).handlers.removed
     }
 
-    /// Marks handlers of an event that is set as due: all handlers of a notification event; the next one
-    /// in turn of a synchronization event, which this handler takes. With `only`, marks no handler but
-    /// that of this handle. The caller is a user. Returns how many handlers are due, including those of
-    /// earlier sets; the caller must call them.
+    /// The event is set, and the caller is a user. Makes due all handlers of a notification event, or the
+    /// next one in turn of a synchronization event; this handler takes the event. With `only`, makes no
+    /// handler due but that of this handle. Returns how many handlers are due, including those of earlier
+    /// sets; the caller must call them.
     pub(super) fn make_due(&self, key: &mut Key, only: Option<d2d_handle>) -> usize {
         let list = &mut self.uses(key).handlers.list;
         let is_reached = |handler: &Handler| {

@@ -68,7 +68,7 @@ pub(crate) struct Wanted {
 /// All events of an owner.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Events {
-    /// For refusals.
+    /// The owner's name, for refusals.
     owner: &'static CStr,
     directory: Arc<Directory>,
     files: Arc<Directory>,

@@ -205,7 +205,7 @@ impl<E> Openings<E> {
     ///
     /// # Errors
     ///
-    /// What is lacking. If a chunk is, the caller puts one into `spare` and tries again.
+    /// What is lacking. If it is a chunk, the caller puts one into `spare` and tries again.
     ///
     /// # Safety
     ///

@@ -95,8 +95,8 @@ impl State {
     /// The word is not guarded, and the caller holds the lock. The caller calls [`State::unguard`] before
     /// it releases the lock, or the event's last user does so later.
     pub(crate) fn guard(&self) {
-        // This is no compare-and-exchange: while other threads set the event again and again, its loop
-        // might not end, and interrupts are off.
+        // An addition succeeds at once. A compare-and-exchange could fail again and again while other
+        // threads set the event, with interrupts off.
         self.0.fetch_add(GUARDED, Full);
     }
 

@@ -42,6 +42,7 @@ use kernel::{
     types::Opaque, //
 };
 
+/// How to wait.
 #[derive(Clone, Copy)]
 pub(crate) struct Manner {
     /// Whether to wait for all of the events instead of any.
@@ -238,7 +239,7 @@ impl Waiter<'_> {
     }
 
     /// Ends the wait with `outcome`, unless it has ended before. Returns the outcome with which the wait
-    /// has ended. The waiter, which was linked, is no user of its events any more.
+    /// has ended. The waiter was linked; it is no user of its events any more.
     fn end(&self, key: &mut Key, outcome: Result<u32>) -> Result<u32> {
         if let WaitState::Ended(outcome) = self.state.get() {
             return outcome;
@@ -268,6 +269,7 @@ impl Waiter<'_> {
     }
 }
 
+/// What closing a handle has done.
 pub(crate) struct Closed {
     pub(crate) name: Name,
     pub(crate) is_last: bool,
@@ -295,8 +297,8 @@ impl Dispatcher {
                 if uses.closed {
                     return Err(("unknown-event", ENOENT));
                 }
-                // SAFETY: For the event's first handle, the code below takes the reference of all handles.
-                // `Event::retire` drops this reference a grace period after the last handle was removed.
+                // SAFETY: For the event's first handle, the code below takes the reference that all handles
+                // share. `Event::retire` drops it a grace period after the last handle was removed.
                 match unsafe { self.openings.add(vacancies, &mut spare, driver, event) } {
                     Ok(handle) => {
                         if uses.openings == 0 {

@@ -87,7 +87,8 @@ impl Requests {
                 if len > record.output_room.get() {
                     return Err(("output-too-long", EMSGSIZE));
                 }
-                // A reference to a value without bytes need not be a kernel address.
+                // With `len` 0, `buffer` is not used: the address of a Rust value without bytes need not
+                // be a kernel address.
                 // SAFETY: The output has room for `output_room` bytes, which are at least `len`,
                 // and `access` keeps them.
                 if len > 0 && !unsafe { probe::copy(record.output.get(), buffer, len as usize) } {
@@ -139,9 +140,9 @@ impl Requests {
         }
     }
 
-    /// Pins a request, and returns whether its state was still `word`. Leaves the last pin for the call of
-    /// the holder's `cancelled()`. This call must not wait until a copy ends: it may have interrupted the
-    /// copy on this CPU.
+    /// Pins a request if its state is still `word`, and returns whether it was. Leaves the last pin for the
+    /// call of the holder's `cancelled()`. This call must not wait until a copy ends: it may have
+    /// interrupted the copy on this CPU.
     fn pin(&self, record: &Record, word: Word) -> Result<bool, Refusal> {
         if word.0 & bits::PINS >= bits::PINS - bits::PIN {
             return Err(IN_USE);

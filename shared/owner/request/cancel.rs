@@ -129,8 +129,9 @@ impl Requests {
     ) -> Option<CancelOutcome> {
         let calls_cancelled = word.has(bits::CANCEL_SET);
         let cancelled = word::CANCEL_HELD.apply(word)?.because(reason, level);
-        // The sender may send the request again as soon as it is home. So a request that the sender
-        // cancels stays parked. A driver that leaves does not wait for another driver's in-place call.
+        // As soon as the request is home, the sender may send it again. So if the sender cancels the
+        // request while an in-place call uses the buffers, the request is parked. A driver that leaves
+        // does not wait for another driver's in-place call.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
         let cancelled = cancelled.assign(bits::PARKED, waits);
         // The pin delays the delivery while `cancelled()` runs. `Requests::pin` leaves the last pin for it.

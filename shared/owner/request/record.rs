@@ -281,8 +281,8 @@ impl Record {
         self.in_place_generation.set(generation);
     }
 
-    /// The caller has read fields that the holder of `word` sees. Returns whether these fields have not
-    /// changed since `word`. Returns `false` if the request is home: a thread may be sending it again.
+    /// The caller has read fields that the holder of `word` sees. Returns whether they are unchanged since
+    /// `word`. Returns `false` if the request is home: a thread may be sending it again.
     #[inline(always)]
     pub(super) fn is_still(&self, word: Word) -> bool {
         // A thread makes its transition to `Fill` before it writes to these fields. If the caller

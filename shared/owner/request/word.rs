@@ -179,9 +179,8 @@ impl Word {
     }
 }
 
-/// Which order a transition needs. The code makes a transition out of [`Fill`] by a store with release
-/// semantics or a compare-and-exchange, and every other one by a compare-and-exchange. Each
-/// compare-and-exchange is fully ordered.
+/// Which order a transition needs. The code makes each transition by a fully ordered
+/// compare-and-exchange, except some out of [`Fill`]: these are stores with release semantics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
     Acquire,

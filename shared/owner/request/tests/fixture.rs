@@ -321,7 +321,7 @@ impl Actor {
         self.calls[which].add(1, Relaxed);
     }
 
-    /// Returns the structure that sends a request without buffers to the driver `next`.
+    /// Returns how to send a request without buffers to the driver `next`.
     pub(super) fn how(&self) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
