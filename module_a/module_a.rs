@@ -4,9 +4,9 @@
 //!
 //! When a peer has attached, A plays the demonstration with it: calls and items in both directions.
 //!
-//! If a process writes a number N to `/dev/module_a`, A exchanges calls, items, requests and events
-//! with each peer, N times in each of these execution contexts: the system call of that process, a
-//! kernel worker, softirq and hard interrupt.
+//! If a process writes a number N to `/dev/module_a`, A plays N rounds. In a round, it exchanges calls,
+//! items, requests and events with each peer, in each of these execution contexts: the system call of
+//! that process, a kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -67,11 +67,11 @@ d2d_owner::module_owner! {
     params: {
         contexts: u32 {
             default: 1,
-            description: "Number of contexts, each for one other driver (1 to 64)",
+            description: "Number of contexts, each for one peer (1 to 64)",
         },
         capacity: u32 {
             default: 256,
-            description: "Items each of a context's two queues can hold (1 to 1048576)",
+            description: "Number of items that each queue can hold (1 to 1048576)",
         },
         item_size: u32 {
             default: 64,
@@ -79,7 +79,7 @@ d2d_owner::module_owner! {
         },
         completion: u32 {
             default: 0,
-            description: "How A learns of completion: 0 by return, 1 by routine, 2 by waiting",
+            description: "How A learns that a handshake is completed: 0 by return, 1 by routine, 2 by waiting",
         },
         timeout: u32 {
             default: 5000,
@@ -87,7 +87,7 @@ d2d_owner::module_owner! {
         },
         hot_lines: u32 {
             default: 1,
-            description: "Lines for calls of operations and steps of queues: 1 printed, 0 not",
+            description: "1: print a line for each call of an operation and each step of a queue. 0: do not",
         },
     },
 }
@@ -96,7 +96,8 @@ d2d_owner::module_owner! {
 struct DriverA;
 
 impl DriverA {
-    /// Sends the demonstration's requests to a peer, and waits for the peer's events.
+    /// Sends the demonstration's requests to a peer from execution context `place`, and waits for the
+    /// peer's events.
     fn send(contexts: &Contexts<'_, Self>, peer: &Peer, place: Place) -> Result {
         let (sender, to) = (contexts.sender(), peer.target());
         let packets = Packets::new(&sender)?;
@@ -169,7 +170,7 @@ impl Owner for DriverA {
                         continue;
                     };
                     match Self::send(contexts, &peer, place) {
-                        // The peer is detaching.
+                        // This peer is detaching, or has detached.
                         Err(_) if contexts.peer(link).as_ref() != Some(&peer) => {}
                         // The peer does not serve these requests, or not in this execution context,
                         // or has not created its events yet.
@@ -247,7 +248,8 @@ fn demonstrate(link: &OwnerLink<DemoPair>) -> Result {
     expect(calls, 2)
 }
 
-/// Any context. Fails with `ESHUTDOWN` if there is no peer, or if the peer begins to detach.
+/// Updates the shared data, and exchanges items and calls with the peer. Any context. Fails with
+/// `ESHUTDOWN` if there is no peer, or if the peer begins to detach.
 fn exercise(link: &OwnerLink<DemoPair>) -> Result {
     let peer = link.peer()?;
     update(OwnerModule::NAME, link.context(), |shared| {

@@ -3,11 +3,11 @@
 //! Driver B: adopts one of driver A's contexts.
 //!
 //! When B is loaded, the library registers it with driver A and asks for a context. A sends a
-//! request with the context's address, and B's `share` accepts it, at once or by a work item.
+//! request with the context's address. B's `share` accepts the context, or lets a work item do so.
 //!
-//! If a process writes a number N to `/dev/module_b`, B exchanges calls, items, requests and events
-//! with A, N times in each of these execution contexts: the system call of that process, a kernel
-//! worker, softirq and hard interrupt.
+//! If a process writes a number N to `/dev/module_b`, B plays N rounds. In a round, it exchanges calls,
+//! items, requests and events with A, in each of these execution contexts: the system call of that
+//! process, a kernel worker, softirq and hard interrupt.
 
 #![forbid(unsafe_code)]
 
@@ -103,7 +103,7 @@ impl Driver for DriverB {
         })
     }
 
-    /// Waits for the handshake first, so that the trace always has the same order.
+    /// Creates B's events. Waits for the handshake first, so that the trace always has the same order.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Resources, Error> {
         // B stays loaded even if the handshake has failed, so ignore the error.
         let _ = driver.settled_link();
@@ -179,7 +179,7 @@ impl PeerOps for DriverB {
         Ok(calls.saturating_add(1))
     }
 
-    /// Also puts four items: one alone, and three in a batch.
+    /// Does what the interface says, and puts four items: one alone, and three in a batch.
     fn drain(&self, link: &PeerLink<DemoPair>) -> Result<u32> {
         let taken = take_all(PeerModule::NAME, &link.incoming())?;
         NOTE.put(&link.outgoing(), &10)?;
@@ -189,7 +189,7 @@ impl PeerOps for DriverB {
     }
 }
 
-/// Any context.
+/// Updates the shared data, and exchanges items and calls with the owner. Any context.
 fn exercise(link: &PeerLink<DemoPair>) -> Result {
     update(PeerModule::NAME, link.context(), |shared| {
         &mut shared.by_peer

@@ -1,22 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 # Checks the kernel's configuration, and builds the library. The Kbuild of the project includes this file, and so does
-# that of a driver elsewhere (install/rust.mk). Each crate is compiled once; its object is linked into each module that
-# needs it.
+# that of a driver outside of this tree (install/rust.mk). Each crate is compiled once; its object is linked into each
+# module that needs it.
 #
-#   d2d_kernel the kernel crate and replacements; built only if the kernel crate lacks items
+#   d2d_kernel the kernel crate with replacements for items that it lacks; built only if it lacks some
 #   d2d_abi    the types of the boundary, which bindgen makes from shared/include/
 #   d2d        the library for both sides
 #   d2d_owner  the library for the owner
 #   d2d_pair   the interface of the demonstration pair
 #   d2d_peer, d2d_abi_peer, d2d_pair_peer
-#              the same crates for the peer's role of a module that has another role, too
+#              d2d, d2d_abi and d2d_pair once more, for the peer's role of a module that has another role, too
 #   d2d_peer2, d2d_abi_peer2, d2d_pair_peer2
 #              the same for a second peer's role
 #   d2d_roles  declares modules in several roles
 
+# The folder above shared/
 d2d-top := $(patsubst %/,%,$(dir $(patsubst %/,%,$(dir $(lastword $(MAKEFILE_LIST))))))
 
-# `make clean` reads this file without a kernel configuration.
+# `make clean` reads this file without a kernel configuration: skip the checks.
 ifdef CONFIG_MODULES
 
 ifdef CONFIG_PREEMPT_RT
@@ -56,8 +57,9 @@ ifeq ($(shell command -v $(BINDGEN) 2>/dev/null),)
 $(error There is no $(BINDGEN), which makes the types of the boundary: install bindgen, or give make the argument BINDGEN=PATH)
 endif
 
-# A distribution's headers package may lack the kernel's crates. Without this check, rustc fails with a message that
-# does not help. If the kernel inlines the helpers, each Rust object is linked with helpers_module.bc.
+# A distribution's headers package may lack the kernel's crates. Without this check, rustc would fail with a message
+# that does not help. The metadata of the kernel crate names the crates that it uses. If the kernel inlines the helpers,
+# each Rust object is linked with helpers_module.bc.
 kernel-target := $(patsubst --target=%,%,$(filter --target=%,$(KBUILD_RUSTFLAGS)))
 kernel-crates := $(filter %.json,$(kernel-target)) $(objtree)/rust/libkernel.rmeta
 kernel-crates += $(addprefix $(objtree)/rust/,$(shell $(RUSTC) -Zls=root $(lastword $(kernel-crates)) 2>/dev/null | \
@@ -69,9 +71,9 @@ missing-crates := $(filter-out $(wildcard $(kernel-crates)),$(kernel-crates))
 $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
-# they use. A file keeps their names for later builds. Its name has a checksum of the kernel tree's path, and of the
-# devices, inodes, sizes and times of change of what the answer depends on. Times of modification are not enough:
-# another kernel tree may take this path, and its files may be older than the kept file.
+# they use. A file keeps the names of these probes for later builds. The file's own name has a checksum of the kernel
+# tree's path, and of the devices, inodes, sizes and times of change of probed-files. Times of modification are not
+# enough: another kernel tree may take this path, and its files may be older than the kept file.
 #
 # An error in the source makes rustc exit with status 1. If rustc exits with another status, or fails even without a
 # probe, the kernel is not the reason. Then no file is kept.
@@ -100,17 +102,17 @@ endif
 # Makes the version of an exported symbol follow the rules of D2D_EXPORT_TABLE().
 KBUILD_GENDWARFKSYMS_STABLE := y
 
-# With D2D_INLINE, rustc compiles a function of the library with each module that calls it. Without, each module has all
-# functions of the library, but rustc takes less time. So the lab builds without D2D_INLINE for the
-# kernels that only tests use (qemu/build.sh).
+# With D2D_INLINE, rustc compiles a function of the library with each module that calls it. Without it, each module
+# contains all functions of the library, but rustc takes less time. So the lab builds without D2D_INLINE for the kernels
+# that only tests use (qemu/build.sh).
 D2D_INLINE ?= y
 rustflags-$(D2D_INLINE) += -Zcross-crate-inline-threshold=always
 
 # What every module links
 d2d := shared/d2d/d2d.o shared/d2d/readers.o shared/d2d/nofault.o shared/d2d/module.o
 
-# If the kernel crate lacks items, rustc compiles the other crates with d2d_kernel (shared/compat/) under the name
-# kernel, which replaces most of the items. For each failed probe NAME, sources see --cfg d2d_lacks_NAME.
+# If the kernel crate lacks items, the other crates use d2d_kernel (shared/compat/) under the name kernel. d2d_kernel
+# replaces most of these items. For each failed probe NAME, sources see --cfg d2d_lacks_NAME.
 ifneq ($(kernel-lacks),)
 RUSTFLAGS_shared/compat/d2d_kernel.o := --emit=metadata=$(obj)/shared/libd2d_kernel.rmeta \
 	$(patsubst %,--cfg probe_%,$(filter-out $(kernel-lacks),$(kernel-probes)))
@@ -155,11 +157,13 @@ endef
 
 # A module in several roles links the library once for each role. For a peer's role, it links the library under other
 # names:
-# - The names of the crates end with the name of the role, "peer" or "peer2". So rustc tells the types apart.
+# - The names of the crates end with the name of the role, "peer" or "peer2". So rustc tells the types of the roles
+#   apart.
 # - The functions by which a peer calls its owner, the static keys and d2d_the_owner have the name of the role as a
-#   prefix. bindgen cannot add it: since version 0.72, --prefix-link-name leaves out variables.
+#   prefix, because several roles define them. Options -D add the prefix: since version 0.72 of bindgen, its option
+#   --prefix-link-name leaves out variables.
 #
-# Each role has
+# Each peer's role has
 #   d2d-ROLE-role        the objects of the library
 #   d2d-ROLE-role-flags  flags for the sources in C of this role
 #   $(call d2d-ROLE-crate,CRATE,SOURCE)  compiles SOURCE.rs, a crate that uses d2d, for this role, as CRATE
@@ -173,8 +177,10 @@ d2d-$1-crate = $$(call d2d-crate-once-more,$$1,$$2,--extern d2d=$(obj)/shared/li
 endef
 $(foreach role,$(d2d-peer-roles),$(eval $(call d2d-peer-role-part,$(role))))
 
-# What a module in Rust links that has several roles: the owner NAME and a peer; a peer of two owners; the owner NAME
-# and a peer of two owners
+# What a module in Rust links that is
+#   $(call d2d-two-roles-of,NAME)    the owner NAME, and a peer
+#   $(d2d-two-peers)                 a peer of two owners
+#   $(call d2d-three-roles-of,NAME)  the owner NAME, and a peer of two owners
 d2d-two-roles-of = $(call d2d-owner-of,$1) $(d2d-peer-role) shared/roles/d2d_roles.o
 d2d-two-peers := $(filter-out shared/d2d/d2d.o,$(d2d)) $(d2d-peer-role) $(d2d-peer2-role) \
 		 shared/roles/d2d_roles.o shared/roles/joined_srcu.o
@@ -188,7 +194,8 @@ $(obj)/$1.o: $2.rs $(obj)/shared/$4.o FORCE
 	+$$(call if_changed_rule,rustc_o_rs)
 endef
 
-# $(call d2d-rust-peer,MODULE,SOURCE): a peer of the demonstration pair, of SOURCE.rs. SOURCE must differ from MODULE.
+# $(call d2d-rust-peer,MODULE,SOURCE): builds MODULE, a peer of the demonstration pair, from SOURCE.rs. SOURCE must
+# differ from MODULE.
 define d2d-rust-peer
 obj-m += $1.o
 $1-y := $2.o shared/pair/d2d_pair.o $(d2d-peer)
@@ -232,10 +239,10 @@ $(obj)/shared/d2d/d2d.o: private modfile := $(obj)/shared/d2d/d2d
 $(obj)/shared/owner/d2d_owner.o: private modfile := $(obj)/shared/owner/d2d_owner
 $(obj)/shared/pair/d2d_pair.o: private modfile := $(obj)/shared/pair/d2d_pair
 $(obj)/shared/roles/d2d_roles.o: private modfile := $(obj)/shared/roles/d2d_roles
-# So do the objects in C: otherwise make compiles them again whenever the set of modules changes.
+# Each object in C gets a single name, too: otherwise make compiles it again whenever the set of modules changes.
 $(addprefix $(obj)/,$(d2d-peer) $(d2d-owner) shared/roles/joined_srcu.o): private modname := d2d
 
-# $(call d2d-header,CRATE): the C header of the pair that CRATE.rs declares (shared/d2d/c_header.rs), beside its object
+# $(call d2d-header,CRATE): makes CRATE.h, the C header of the pair that CRATE.rs declares (shared/d2d/c_header.rs)
 filechk_d2d_header = $(OBJCOPY) -O binary --only-section=.discard.d2d_header $< $@.text && cat $@.text && rm -f $@.text
 define d2d-header
 $(obj)/$1.h: $(obj)/$1.o FORCE
@@ -261,15 +268,15 @@ quiet_cmd_d2d_bindgen = BINDGEN $@
 		$(d2d-bindgen-flags) -o $@ -- $(bindgen-flags) $(d2d-bindgen-defines) \
 		-w --target=$(bindgen-target) -fno-builtin -D__BINDGEN__ -DMODULE
 
-# The build ID is a hash of the library's sources, the compiler and the kernel. Some interfaces demand that both sides
-# have the same one (fingerprint::build in shared/d2d/fingerprint.rs).
+# The build ID is a hash of the library's sources and of the versions of the compiler and the kernel. Some interfaces
+# demand that both sides have the same build ID (fingerprint::build in shared/d2d/fingerprint.rs).
 d2d-sources := $(sort $(wildcard $(d2d-top)/shared/*/*.rs $(d2d-top)/shared/*/*/*.rs $(d2d-top)/shared/*/*.[ch]))
 d2d-sources := $(filter-out %/d2d_pair.h,$(d2d-sources))
 # Each change of a source changes the hash, and make compiles every module again. qemu/mutants.sh avoids this: it builds
 # all modules of a mutant together, with a constant D2D_BUILD_ID.
 d2d-build-id := $(or $(D2D_BUILD_ID),$(shell { cat $(d2d-sources); echo '$(CONFIG_RUSTC_VERSION_TEXT) $(KERNELRELEASE)'; } | sha256sum | cut -c1-16))
 
-# The head of the generated file. Each line is one word; "~" stands for a blank.
+# The head of the file that bindgen makes. Each line is one word; "~" stands for a blank.
 d2d-abi-head := //!~Types~of~the~boundary,~made~from~shared/include/~by~bindgen. \
 		$(pound)![allow(missing_docs,~non_camel_case_types,~unreachable_pub)] \
 		$(pound)![allow(unsafe_op_in_unsafe_fn,~improper_ctypes,~clippy::all)] \
@@ -287,8 +294,8 @@ targets += $(d2d-abis-in-rust:%=%.rs) $(d2d-abis-in-rust:%=%.o)
 
 clean-files += shared/*.rmeta shared/pair/d2d_pair.h $(d2d-abis-in-rust:%=%.rs) shared/.doc-* shared/.kernel-lacks*
 
-# Our objects depend on Rust sources that the kernel's build has generated. scripts/Makefile.build has a rule that
-# generates them again in each build: then make compiles all Rust code again, and fails if the kernel's tree is
+# Our objects depend on Rust sources that the kernel's build has generated. scripts/Makefile.build has a rule that would
+# generate them again in each build. Then make would compile all Rust code again, and would fail if the kernel's tree is
 # read-only. This empty rule takes precedence. It names no folder, because objects of an earlier build may depend on
-# another kernel tree.
+# the sources of another kernel tree.
 generated_arch_%.rs: ;

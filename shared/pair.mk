@@ -11,7 +11,7 @@
 #   pair-peer       the peer in Rust, if there is one: its source without .rs
 #   pair-c-peer     the peer in C, if there is one: its source without .c
 
-# Empty, or with a slash at the end
+# The folder above the sources: empty, or with a slash at the end
 pair-above := $(patsubst ./%,%,$(dir $(pair)))
 pair-crates := -L $(obj)/shared -L $(obj)/$(pair) --extern d2d --extern d2d_owner --extern $(pair-interface)
 
@@ -50,7 +50,7 @@ ifneq ($(pair-c-peer),)
 $(pair-above)$(pair-c-peer)-y := $(pair)/$(pair-c-peer).o
 endif
 
-# If all drivers are in C, no module links the crate.
+# Kbuild does not know this object if all drivers are in C: then no module links the crate.
 targets += $(pair)/$(pair-interface).o
 $(eval $(call d2d-header,$(pair)/$(pair-interface)))
 ifndef D2D_ONLY

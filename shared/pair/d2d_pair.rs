@@ -22,13 +22,13 @@ use kernel::prelude::*;
 /// Payload of the pair's items: a number.
 pub type Note = u64;
 
-/// The most calls inside each other that `bounce` makes, all on one stack of the kernel.
+/// The most calls inside each other that one `bounce` may make, all on one stack of the kernel.
 pub const MAX_HOPS: u32 = 16;
 
 /// The most items that [`take_all`] takes at a time.
 const BATCH: u32 = 8;
 
-/// Takes all items off a queue, for the driver `by`. Returns the number of [`NOTE`]s; refuses an
+/// Takes all items off a queue, for the driver `by`. Returns the number of [`NOTE`]s. Refuses each
 /// item of another kind, with a line. Any context.
 ///
 /// Fails with `EBADMSG` if items come in another order than they were put.
@@ -61,7 +61,8 @@ pub fn expect(result: u32, expected: u32) -> Result {
 /// Counts one more update in the shared block of a context, for the driver `by`. `own` selects the
 /// count of this driver. Any context.
 ///
-/// Fails with `EBADMSG` if an update was lost: the counts of the two drivers do not add up.
+/// Fails with `EBADMSG` if an update was lost: then the drivers' counts do not add up to the number
+/// of updates.
 pub fn update(
     by: &CStr,
     context: &Context<DemoPair>,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The named events of a driver of the demonstration. The other driver waits for them.
+//! The named events of a driver of the demonstration. The other driver asks this driver to set them,
+//! and waits for them.
 
 use crate::{
     NOTICE,
@@ -17,7 +18,7 @@ use d2d::{
 };
 use kernel::prelude::*;
 
-/// Milliseconds. The events are set before the wait begins.
+/// The limit of a wait, in milliseconds. The events are set before the wait begins.
 const TIMEOUT: u32 = 5000;
 
 /// The two events of a driver.
@@ -43,7 +44,7 @@ impl DemoEvents {
         [&self.notice, &self.turn]
     }
 
-    /// Sets both events, for the driver `by`. Any context.
+    /// Sets both events, in the name of the driver `by`. Any context.
     ///
     /// # Errors
     ///
@@ -56,7 +57,7 @@ impl DemoEvents {
         Ok(())
     }
 
-    /// Waits for both events, for the driver `by`. Afterwards neither event is set. May sleep.
+    /// Waits for both events, in the name of the driver `by`. Afterwards neither event is set. May sleep.
     ///
     /// # Errors
     ///

@@ -42,6 +42,7 @@ use kernel::{
 /// The most requests that a driver keeps pending at a time.
 const MOST_PENDED: usize = 32;
 
+/// A pending [`PEND`], and its key.
 struct KeyedRequest {
     key: u64,
     request: Pended<u64>,
@@ -54,16 +55,17 @@ pub struct DemoRequests(Pin<KBox<Inner>>);
 struct Inner {
     #[pin]
     pended: SpinLockIrq<[Option<KeyedRequest>; MOST_PENDED]>,
-    /// Set while the driver is registered.
+    /// The driver's own events, as long as it has any.
     #[pin]
     events: SpinLockIrq<Option<DemoEvents>>,
-    /// Held from the [`SIGNAL`] until the wait has ended, so that no other thread takes the events.
+    /// A thread holds this while it sends a [`SIGNAL`] and waits for the other driver's events, so that
+    /// no other thread takes these events.
     #[pin]
     waiting: Mutex<()>,
 }
 
 impl DemoRequests {
-    /// May sleep.
+    /// Without events. May sleep.
     ///
     /// # Errors
     ///
@@ -108,8 +110,8 @@ impl DemoRequests {
         events.as_ref().ok_or(ENOTTY)?.set(by)
     }
 
-    /// Sends a [`SIGNAL`] to the driver `to` from execution context `place`, and waits for the events
-    /// of that driver. May sleep.
+    /// Sends a [`SIGNAL`] to the driver `to` from execution context `place`. Then opens that driver's
+    /// events by `open`, and waits for them. May sleep.
     ///
     /// # Errors
     ///
@@ -146,8 +148,7 @@ impl DemoRequests {
         let (disposition, request) = request.pend();
         // If the request is cancelled after `tell_if_cancelled`, `cancelled` waits for the lock,
         // and then finds the request. If the request was cancelled before, `tell_if_cancelled`
-        // fails, and the library does not call `cancelled`. So this driver must not keep the
-        // request.
+        // fails. Then this driver must not keep the request, as the library does not call `cancelled`.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => cell
                 .replace(KeyedRequest { key, request })
@@ -177,7 +178,7 @@ impl DemoRequests {
     }
 }
 
-/// The requests that [`exchange`] sends, allocated where the caller may sleep.
+/// The requests that [`exchange`] sends. They are allocated ahead, because `exchange` does not sleep.
 pub struct Packets {
     add: Packet,
     pend: [Packet; 2],
@@ -200,13 +201,13 @@ impl Packets {
     }
 }
 
-/// Sends four requests to the other driver: `ADD`, `PEND`, `COMPLETE`, and a `PEND` that it cancels.
-/// Any context.
+/// Sends four requests to the driver `to`: `ADD`, `PEND`, `COMPLETE` for that `PEND`, and another `PEND`,
+/// which this function cancels. Any context.
 ///
 /// # Errors
 ///
-/// Those of the requests. `EBADMSG` if an answer is wrong, `EINPROGRESS` if a request was not
-/// completed at once, `EALREADY` if the last one could not be cancelled.
+/// Those of the requests. `EBADMSG` if the answer to `ADD` is wrong, `EINPROGRESS` if `ADD` or `COMPLETE`
+/// was not completed at once, `EALREADY` if the last `PEND` could not be cancelled.
 pub fn exchange(packets: Packets, to: &Target) -> Result {
     let Packets {
         add,
