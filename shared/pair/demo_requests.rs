@@ -148,7 +148,8 @@ impl DemoRequests {
         let (disposition, request) = request.pend();
         // If the request is cancelled after `tell_if_cancelled`, `cancelled` waits for the lock,
         // and then finds the request. If the request was cancelled before, `tell_if_cancelled`
-        // fails. Then this driver must not keep the request, as the library does not call `cancelled`.
+        // fails, and the library does not call `cancelled`. So this driver must not keep the
+        // request.
         let lost = match request.tell_if_cancelled() {
             Ok(()) => cell
                 .replace(KeyedRequest { key, request })
