@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Jobs: routines of a driver that run later or in another execution context.
+//! Jobs. A job runs a function of the driver, its *routine*, later or in another execution context. This routine is not
+//! one of the driver object.
 //!
 //! A [`Work`] runs its routine in a kernel worker or in softirq, a [`Timer`] in softirq or in hard interrupt, and a
 //! [`Thread`] in a thread of its own. A peer makes jobs by [`DriverRef::work`](crate::driver::DriverRef::work),

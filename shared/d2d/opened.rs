@@ -23,7 +23,7 @@ fn is(state: bindings::module_state) -> bool {
     in_state(&raw const bindings::__this_module, state)
 }
 
-/// Returns whether the initialization of this module is not over, or has just failed.
+/// Returns whether this module is still being initialized, or has just failed to be.
 pub(crate) fn is_loading() -> bool {
     is(bindings::module_state_MODULE_STATE_COMING)
 }

@@ -66,9 +66,9 @@
 ///   the name of the crate.
 ///
 /// The hashes of both operations tables cover the names, types and offsets of all fields, and the names and types of
-/// all arguments. They leave out a structure that no block of data, kind, code or operation uses. If the hashes of two
-/// drivers differ, one driver refuses the other by `EBADR` and the reason `bad-prefix`. If the major versions differ,
-/// the errno is `EPROTO`.
+/// all arguments. They leave out a structure that no block of data, kind, code or operation uses. If two drivers differ
+/// in a hash that both have, one driver refuses the other by `EBADR` and the reason `bad-prefix`. If the major versions
+/// differ, the errno is `EPROTO`.
 ///
 /// # Events
 ///

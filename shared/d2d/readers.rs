@@ -87,9 +87,9 @@ impl Readers {
         self.srcu.get()
     }
 
-    /// Counts the calling thread as inside until it drops the first result, and then reads `place`. If a thread
-    /// changes `place` and then calls [`Readers::wait`], no thread that has read the old value is inside when `wait`
-    /// returns. Any context but NMI.
+    /// Counts the calling thread as inside, and then reads `place`. The thread is inside until it drops the first
+    /// result. If a thread changes `place` and then calls [`Readers::wait`], no thread that has read the old value is
+    /// inside when `wait` returns. Any context but NMI.
     ///
     /// If `tell_lockdep` is set, lockdep treats the reader as a lock that the thread holds, and finds deadlocks with
     /// threads that wait for the readers. Lockdep connects a new lock only with the last lock that the thread has

@@ -89,6 +89,7 @@ where
         // SAFETY: The routines are in the module's text, the static keys in its data. By `promise`, the registration
         // is dropped before the kernel frees them. It keeps `shared`, with which the owner calls the routines.
         to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })
+            // Until then, the job `deferred` keeps `shared`.
             .inspect_err(|_| shared.stop_deferred())?;
         shared.set_raw_handle(raw_handle);
         Ok(Self {

@@ -158,7 +158,7 @@ impl<'a> Request<'a> {
         self.user_buffer
     }
 
-    /// Returns the identity of the request while this driver has it.
+    /// Returns the identity of the request, which stays the same while this driver has the request.
     pub fn id(&self) -> RequestId {
         RequestId(self.raw.handle)
     }

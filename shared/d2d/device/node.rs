@@ -102,7 +102,7 @@ pub(super) struct Node {
 
 // SAFETY: Any thread may register and deregister a device.
 unsafe impl Send for Node {}
-// SAFETY: This module writes `misc` only in `new`, and registers and deregisters it with `is_registered` locked. In
+// SAFETY: This file writes `misc` only in `new`, and registers and deregisters it with `is_registered` locked. In
 // between, the kernel changes it only with `misc_mtx` locked.
 unsafe impl Sync for Node {}
 

@@ -113,8 +113,8 @@ impl Timer {
         self.0.expiry.lock().overruns()
     }
 
-    /// Cancels the start, if there is one. The routine may still run afterwards for an expiry that has passed. Any
-    /// context.
+    /// Cancels the start, if there is one. The routine may still be running, or about to run for an expiry that has
+    /// passed. Any context.
     pub fn cancel(&self) {
         let mut expiry = self.0.expiry.lock();
         // While the callback runs, hrtimer_try_to_cancel() does nothing, even if the timer is queued again. The

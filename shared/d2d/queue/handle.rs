@@ -120,8 +120,8 @@ impl<'a> Queue<'a> {
         ESTALE
     }
 
-    /// Revokes all handles that nobody has redeemed: their items are released. If `redeemed` is set, also revokes the
-    /// handles that drivers in C have redeemed. Returns how many it has revoked. Process context: it looks at each
+    /// Revokes all handles that nobody has redeemed, and releases their items. If `redeemed` is set, does the same for
+    /// the handles that drivers in C have redeemed. Returns how many it has revoked. Process context: it looks at each
     /// item of the pool.
     ///
     /// # Safety
