@@ -322,7 +322,7 @@ impl ContextTable for CSeats {
 
     unsafe fn open(&self, index: usize, module: *const bindings::module) -> Result {
         let seat = &self.seats[index];
-        // Nobody writes the endpoint until the driver is detached.
+        // Nobody writes the endpoint before the driver is detached.
         let endpoint = peer_of(seat.context.as_raw());
         let table = &self.description.peer_ops;
         let expected = table.expected();
@@ -404,7 +404,8 @@ impl COwner {
     ///
     /// # Safety
     ///
-    /// `owner` is null or as `d2d_owner.h` says. `module` is the owner's module. No other `COwner` exists.
+    /// `owner` is null or as `d2d_owner.h` says. `module` is the owner's module. No other `COwner`
+    /// exists.
     #[inline]
     pub(crate) unsafe fn new<M: ModuleMetadata>(
         promise: DropPromise<M>,
@@ -502,7 +503,7 @@ unsafe extern "C" fn completed(
     }
 }
 
-/// Returns 0, or `-ESHUTDOWN` if there is no result. Any context.
+/// Stores a result, and returns 0. If there is no result, returns `-ESHUTDOWN`. Any context.
 ///
 /// # Safety
 ///
@@ -571,7 +572,7 @@ pub unsafe fn lookup(context: *mut abi::d2d_context) -> Option<abi::d2d_handle> 
 #[inline]
 unsafe fn seat<'a>(context: *mut abi::d2d_context) -> Option<(&'a COwner, &'a CSeat)> {
     // SAFETY: The caller promises that the owner exists for `'a`, so its context lives as long. The
-    // field never changes.
+    // field `id` never changes.
     let (owner, id) = unsafe { (OWNER.load(Acquire).as_ref()?, (*context).id) };
     let seat = owner.seats.seats.get(id as usize)?;
     (seat.context.as_raw() == context).then_some((owner, seat))

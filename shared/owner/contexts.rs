@@ -132,7 +132,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
     /// 5. drops the values of the contexts and the owner's state.
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
-    /// Returns the first contents of the owner's block of data in a context. Called once for each
+    /// Returns the initial value of the owner's block of data in a context. Called once for each
     /// context, with interrupts disabled: must not sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 

@@ -142,8 +142,8 @@ impl Server {
         step!(self.name, rundown, of: driver.name(), ctx: index);
         self.clear_peer(index);
         for (name, queue) in self.contexts.queues(index) {
-            // SAFETY: The peer was run down, so it uses no item. If the argument is true, the owner
-            // uses no item that it has redeemed.
+            // SAFETY: The peer was run down, so it uses no item. The argument is true only if the
+            // owner is in Rust.
             let revoked = unsafe { queue.revoke_handles(!self.contexts.owner_holds_items()) };
             if revoked > 0 {
                 step!(self.name, drain, ctx: index, queue: name, revoked: revoked);

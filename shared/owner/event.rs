@@ -115,7 +115,7 @@ pub(crate) struct Status {
     pub(crate) closed: bool,
 }
 
-/// What the dispatcher's lock protects of an event.
+/// The part of an event that the dispatcher's lock protects.
 struct Uses {
     /// While there is a user, the state is guarded. The users are:
     /// - threads that wait for the event

@@ -18,7 +18,7 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `value` is null, or came from [`KBox::into_raw`] and then does not change.
+/// `value` is null, or came from [`KBox::into_raw`] and does not change any more.
 pub(crate) struct OnceBox<T: Send + Sync> {
     value: Atomic<*mut T>,
 }

@@ -64,7 +64,8 @@ const ON_ITS_WAY: Refusal = ("request-on-its-way", EBUSY);
 const IN_USE: Refusal = ("request-in-use", EBUSY);
 const BAD_STATUS: &str = "bad-status";
 
-/// The holder has lost a race and made no mistake, so no line is printed.
+/// The request was cancelled before its holder called. That is no mistake of the holder, so no line
+/// is printed.
 const CANCELLED: Refusal = ("request-cancelled", ECANCELED);
 
 pub(crate) struct Requests {
@@ -110,7 +111,7 @@ impl Requests {
         refuse!(self.owner, BAD_STATUS, EIO, status: status).to_errno()
     }
 
-    /// In the name of `driver`. Any context.
+    /// Traces a step of a request in the name of `driver`. Any context.
     #[cold]
     #[inline(never)]
     fn trace(&self, record: &Record, driver: d2d_handle, step: Step, fields: &[Field<'_>]) {

@@ -136,7 +136,7 @@ impl Server {
     ///
     /// Those of `d2d_register`, `ENOMEM`. The server has no jobs then.
     pub(crate) fn enrol(this: &Arc<Self>, object: Arg<*const abi::d2d_driver>) -> Result {
-        // The routine has a reference to the server, which is dropped when the jobs are stopped.
+        // Stopping the jobs drops the routine, and with it this reference to the server.
         let server = this.clone();
         let timeout = this
             .jobs
@@ -427,7 +427,7 @@ pub fn create_event(name: &CStr, kind: Kind, set: bool) -> Result<Event> {
     Event::create(own_handle(), name, kind, set)
 }
 
-/// Opens an existing event for the owner. The library closes the handle as that of
+/// Opens an existing event for the owner. The library closes the handle as it closes that of
 /// [`create_event`]. May sleep.
 ///
 /// # Errors

@@ -49,7 +49,7 @@ const CELLS: usize = 64;
 /// # Invariants
 ///
 /// `driver` is written only while the word says `VACANT`, by a thread that holds the registry's
-/// lock. The word becomes `VACANT` only when every thread that has read it without `VACANT` has left.
+/// lock. The word becomes `VACANT` only when every thread that has entered has left.
 #[repr(align(64))]
 pub(crate) struct Slot {
     /// Generation and flags.

@@ -85,10 +85,10 @@ impl TraceName {
     }
 }
 
-/// By the numbers that [`d2d_irq_context`] returns.
+/// The names of the execution contexts, by the numbers that [`d2d_irq_context`] returns.
 const IN: [&CStr; 3] = [c"task", c"softirq", c"hardirq"];
 
-/// Lines printed so far, for all drivers.
+/// How many lines were printed so far, for all drivers.
 static SEQ: Atomic<u64> = Atomic::new(0);
 
 /// Milliseconds from boot to the owner's first line. This number tells loads of the owner apart.
@@ -317,7 +317,8 @@ const INFO: &CStr = c"\x016%pA";
 /// `KERN_WARNING`.
 const WARNING: &CStr = c"\x014%pA";
 
-/// `at`: the line's sequence number, the load, the execution context.
+/// `number` is that of the step. `at` has the line's sequence number, the load, and the execution
+/// context.
 #[cfg_attr(not(CONFIG_PRINTK), allow(unused_variables))]
 fn print(number: u32, driver: &Name, step: &TraceName, at: (u64, u64, &CStr), detail: &Detail) {
     let (seq, load, place) = at;

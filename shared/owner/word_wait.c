@@ -18,7 +18,10 @@ bool d2d_word_wait(u64 *word, u64 mask, u64 value, long jiffies)
 	return wait_var_event_timeout(word, (smp_load_acquire(word) & mask) == value, jiffies);
 }
 
-/* The caller has changed the word by an operation that is a full barrier. Any context. */
+/*
+ * Wakes the waiting threads. The caller has changed the word by an operation that is a full
+ * barrier. Any context.
+ */
 void d2d_word_wake(u64 *word)
 {
 	wake_up_var(word);
