@@ -462,6 +462,7 @@ mod cases {
             while trial.seen.runs() == 0 {
                 fsleep(Delta::from_micros(10));
             }
+            // The routine runs, so this start waits.
             trial.job.start()?;
             run_in(place, || trial.job.cancel())?;
             trial.seen.done.complete_all();

@@ -281,6 +281,7 @@ mod cases {
         queue.put::<u64>(KIND, &1)?;
         let handle = take_raw(&queue)?;
         for foreign in [context.to_owner(), other.to_peer(), other.to_owner()] {
+            // The handle of this item has the same index and generation as `handle`.
             foreign.put::<u64>(KIND, &2)?;
             let theirs = take_raw(&foreign)?;
             assert!(theirs != handle);

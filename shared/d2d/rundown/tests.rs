@@ -77,6 +77,7 @@ impl Closing {
 
     /// Queues the closer, and returns when `close` waits or has returned.
     fn begin(this: &Arc<Self>) {
+        // Cannot fail: each test queues the closer once.
         let _ = queue().enqueue::<Arc<Self>, 1>(this.clone());
         this.seen.wait_for_completion();
         while this.rundown.enter().is_some() {
@@ -89,6 +90,7 @@ impl WorkItem<1> for Closing {
     type Pointer = Arc<Self>;
 
     fn run(this: Arc<Self>) {
+        // Cannot fail: the closer runs once.
         let _ = queue().enqueue::<Arc<Self>, 2>(this.clone());
         this.returned.populate(this.rundown.close());
         this.closed.complete_all();
