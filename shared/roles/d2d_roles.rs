@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module in several roles: the owner of one pair, and a peer of one or two others.
+//! A module in several roles.
 //!
 //! Each role uses the library under names of its own, so the compiler tells the roles' types apart.
 //! The owner's role uses `d2d` and `d2d_owner`. The peers' roles use `d2d_peer` and `d2d_peer2`, which

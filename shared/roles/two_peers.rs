@@ -86,8 +86,8 @@ impl<T: TwoPeers> Joined<T> {
         &d2d_joined_srcu
     }
 
-    /// Runs `f` on the value. Returns `None` before the drivers are joined, and after they have begun to
-    /// leave. Any context but NMI. The module is not unloaded before `f` returns.
+    /// Runs `f` on the value. Returns `None` before the drivers are joined, and soon after they have begun
+    /// to leave. Any context but NMI. The module is not unloaded before `f` returns.
     pub fn with<R>(&self, f: impl FnOnce(&T) -> R) -> Option<R> {
         let (_inside, value) = Self::readers().enter(&self.value, true);
         // SAFETY: By the type invariants, `value` is null, or came from `KBox::into_raw` and is not freed
@@ -130,7 +130,7 @@ impl<T: TwoPeers> Drop for Join<T> {
     }
 }
 
-/// The roles of a peer of two owners. They are dropped in this order.
+/// The roles of a peer of two owners. The fields are dropped in this order.
 #[doc(hidden)]
 pub struct Peers<A: d2d_peer::driver::Driver, B: d2d_peer2::driver::Driver> {
     second: d2d_peer2::registration::Peer<B>,

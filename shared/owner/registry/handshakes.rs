@@ -86,7 +86,8 @@ impl Registry {
         }
     }
 
-    /// The thread in `d2d_attach()` is about to return. Returns a copy of the entry. Any context.
+    /// Notes that the thread in `d2d_attach()` is about to return. Returns a copy of the entry. Any
+    /// context.
     pub(crate) fn end_attach(&self, handle: abi::d2d_handle) -> Option<Entry> {
         self.with_entry(handle, |entry| {
             entry.attaching_task = 0;
@@ -157,8 +158,8 @@ impl Registry {
         .unwrap_or(false)
     }
 
-    /// Makes the time limit of a handshake end at `due`, if the handshake is still under way and no thread
-    /// waits for it. Returns whether the caller has to set the timer. Any context; prints nothing.
+    /// Sets the time limit of a handshake for which no thread waits to `due`, if the handshake is still
+    /// under way. Returns whether the caller has to set the timer. Any context; prints nothing.
     ///
     /// The time limits of all handshakes are equally long, so a timer that is set already expires early
     /// enough.

@@ -43,9 +43,9 @@ pub(super) enum Canceller {
 }
 
 impl Canceller {
-    /// Returns the level of the forwarder that gets the request back, or 0 for the sender, and the
-    /// reason. `None` if the request does not concern the canceller. The record may have another
-    /// request by now, so the caller must confirm the answer by a transition from `word`.
+    /// Returns the level of the forwarder that gets the request back (0: the sender), and the reason.
+    /// `None` if the request does not concern the canceller. The record may have another request by now,
+    /// so the caller must confirm the answer by a transition from `word`.
     fn concern(self, record: &Record, word: Word) -> Option<(usize, Reason)> {
         match self {
             Self::Sender(handle, reason) => {

@@ -145,7 +145,7 @@ impl Requests {
         }
     }
 
-    /// The tag of a handshake is the number of the context.
+    /// Traces the completion of a handshake, whose tag is the number of the context.
     fn trace_handshake(&self, record: &Record, claimed: Word) {
         let driver = self.registry.peek(record.holder(claimed));
         let result = record.result();
@@ -268,7 +268,7 @@ impl Requests {
         let _ = record.go(&word::CARRIED);
     }
 
-    /// Gives a request back to a forwarder. Returns whether the caller still delivers the request.
+    /// Gives a request back to a forwarder. Returns whether the caller still has to deliver the request.
     fn give_back(&self, record: &Record, word: Word, forwarder: d2d_handle) -> bool {
         let Some(driver) = self.registry.enter(forwarder) else {
             let _ = record.transition(&word::PASS, word);

@@ -196,7 +196,7 @@ impl Requests {
     /// Gives up the buffers that the calling in-place call uses, if it still uses them. If the delivery
     /// has waited for this, delivers the request. If the freeing of the record has, frees the record.
     ///
-    /// An interrupt on this CPU, which has the same task, may have completed the request. Then another
+    /// An interrupt on this CPU has the same task, and may have completed the request. Then another
     /// in-place call may use the buffers, and this function leaves them alone.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
@@ -231,7 +231,7 @@ impl Requests {
         let word = loop {
             let now = record.word();
             if now.generation() != word.generation() {
-                // The request has changed hands. If a worker is to dispatch it, it was queued again.
+                // The request has changed hands. If a worker is to dispatch it, its work item was queued again.
                 return;
             }
             if word::DEQUEUE.apply(now).is_none() {
@@ -296,7 +296,7 @@ impl Requests {
     }
 }
 
-/// What a work item calls. Runs in a worker.
+/// What the work item of a record calls. Runs in a worker.
 ///
 /// # Safety
 ///

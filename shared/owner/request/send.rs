@@ -225,7 +225,7 @@ impl Requests {
         Ok(is_completed && returned != PENDING)
     }
 
-    /// Gives the request to its receiver, which the caller calls next.
+    /// Checks `send`, and gives the request to its receiver. The caller calls the receiver next.
     #[inline(never)]
     fn start(
         &self,
@@ -340,7 +340,7 @@ impl Requests {
         level.to.set(handle::driver_of(send.to));
         level.code.set(send.code);
         level.wants_back.set(0);
-        // `Fill` allows `SEND`.
+        // `Fill` allows `SEND`, so `apply` returns a word.
         let word = word::SEND.apply(filling).unwrap_or(filling);
         let in_place = inline && receiver.uses_in_place();
         let word = word

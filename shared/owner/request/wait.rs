@@ -244,7 +244,7 @@ impl Requests {
             .map_err(|refusal| self.refuse(refusal, handle))
     }
 
-    /// As [`Requests::free`], but prints no line. Any context.
+    /// As [`Requests::free`], but prints no refusal. Any context.
     pub(super) fn discard(&self, handle: d2d_handle) -> Result<(), Refusal> {
         loop {
             let (record, word) = self.sent(handle)?;
@@ -266,7 +266,7 @@ impl Requests {
         }
     }
 
-    /// Frees the record of a request that its sender has freed, unless it is in use.
+    /// Frees the record of a request that its sender has freed, unless the request is in use.
     pub(super) fn reclaim(&self, record: &Record) {
         if let Ok(filling) = record.go(&word::RECLAIM) {
             self.unmake(record, filling);
