@@ -7,8 +7,8 @@ use kernel::sync::atomic::Atomic;
 
 static HAS_BEGUN: Atomic<u64> = Atomic::new(0);
 
-/// Notes that the driver leaves. From then on, dropping an event or a request does not call the owner: when the driver
-/// unregisters, the owner closes all its events and frees all its requests. Any context.
+/// Notes that the driver leaves. From then on, dropping an event or a request does not call the owner: unregistering
+/// closes all events of the driver and frees all its requests. Any context.
 #[doc(hidden)]
 pub fn note_begun() {
     u64::store_release(&HAS_BEGUN, 1);

@@ -10,9 +10,8 @@
 //! driver with such a lock held.
 //!
 //! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels, `d2d_kernel` compiles
-//! this file, too, and gives drivers this lock under the name `SpinLockIrq`
-//! (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in another order can hang the machine, but does
-//! not let two threads use the data.
+//! this file, too, and gives drivers this lock under the name `SpinLockIrq` (`shared/compat/spinlock_irq.rs`). A driver
+//! that drops its guards in another order can hang the machine, but does not let two threads use the data.
 
 use kernel::{
     bindings,

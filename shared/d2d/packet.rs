@@ -184,7 +184,7 @@ pub enum Ended {
     TimedOut,
     /// Its holder, or a driver that had forwarded it, leaves, detaches or unregisters: `ECANCELED`.
     Left,
-    /// A dispatch routine has returned without having completed or pended it: `EIO`.
+    /// A dispatch routine has returned, and has not completed, pended or forwarded it: `EIO`.
     NotCompleted,
 }
 

@@ -80,7 +80,7 @@ any_bytes! {
 #[inline(always)]
 unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
     // The compiler copies at most this many bytes without a call, and a `struct d2d_send` is longer.
-    const IN_PLACE: usize = 64;
+    const INLINE: usize = 64;
     const SEND: usize = size_of::<abi::d2d_send>();
 
     // SAFETY: By the caller, `from` and `to` are valid for `length` bytes. Each arm copies `length` bytes.
@@ -89,9 +89,8 @@ unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
             4 => to.copy_from(from, 4),
             8 => to.copy_from(from, 8),
             SEND => {
-                to.copy_from(from, IN_PLACE);
-                to.add(IN_PLACE)
-                    .copy_from(from.add(IN_PLACE), SEND - IN_PLACE);
+                to.copy_from(from, INLINE);
+                to.add(INLINE).copy_from(from.add(INLINE), SEND - INLINE);
             }
             _ => to.copy_from(from, length),
         }
@@ -307,7 +306,7 @@ impl<T: Copy> Output<T> {
     }
 }
 
-/// The text or the data of a module, without what only its initialization uses, which the kernel frees early.
+/// The text or the data of a module, without the parts that only its initialization uses: the kernel frees those early.
 pub(crate) struct Part {
     base: usize,
     size: usize,

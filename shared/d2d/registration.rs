@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The registration of a peer with the owner, and the module that has it.
+//! The registration of a peer with the owner, and the peer's module.
 
 use crate::{
     abi,

@@ -105,7 +105,8 @@ impl<T> Rundown<T> {
     /// The calling thread has got `inside` by [`Entered::into_raw`] of this rundown. It passes `inside` once, and does
     /// not use the value after that.
     pub unsafe fn leave(&self, inside: *mut c_void) {
-        // SAFETY: By the caller, `inside` is from `Entered::into_raw`, and is passed once. `enter` has passed `true`.
+        // SAFETY: By the caller, `inside` is from `Entered::into_raw`, and is passed once. `enter` has set
+        // `tell_lockdep`, too.
         unsafe { self.readers.leave(inside, true) };
     }
 

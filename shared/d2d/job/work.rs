@@ -184,7 +184,8 @@ impl Inner {
         unsafe { bindings::cancel_delayed_work(self.work.get()) };
     }
 
-    /// Returns bits of `wq_misc_consts`: the work item is queued or waits for its timer; its routine runs.
+    /// Returns `WORK_BUSY_PENDING` while the work item is queued or waits for its timer, and `WORK_BUSY_RUNNING` while
+    /// its routine runs.
     fn busy(&self) -> c_uint {
         // SAFETY: The work item is initialized. The function does not wait.
         unsafe { bindings::work_busy(&raw mut (*self.work.get()).work) }
