@@ -125,7 +125,7 @@ impl Description {
         if owner.dispatch.is_none() {
             return lacks("dispatch");
         }
-        // The chain has a hash for each minor version. The sizes must be those of this version.
+        // `sizes_hash` must be the hash of the minor version of `ops`, which is in the chain.
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }

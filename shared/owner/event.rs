@@ -277,8 +277,7 @@ impl Event {
     ///
     /// `ENOMEM`.
     pub(crate) fn watch(&self) -> Result {
-        // If another thread gives the event watchers first, `spare` is dropped. That happens after
-        // the lock is released.
+        // If the event has got watchers meanwhile, `spare` is dropped after the lock is released.
         let mut spare = self.spare_watchers()?;
         self.begin_to_watch(&mut self.dispatcher.lock().key, &mut spare);
         Ok(())
@@ -307,6 +306,7 @@ impl Event {
         }
     }
 
+    /// Any context.
     pub(crate) fn unwatch(&self) {
         self.end_use(&mut self.dispatcher.lock().key);
     }

@@ -39,9 +39,9 @@ pub(crate) mod has {
     pub(crate) const CANCELLED: u32 = 4;
 }
 
-/// How many threads inside can have a cell. Further threads inside are only counted. If such a
-/// thread calls `d2d_detach` or `d2d_unregister`, the owner does not notice that it is inside. So
-/// the owner does not return `EDEADLK`, and the thread waits for itself.
+/// How many threads inside can have a cell. The slot only counts further threads. If one of these
+/// calls `d2d_detach` or `d2d_unregister`, the owner does not refuse the call with `EDEADLK`, and
+/// the thread waits for itself.
 const CELLS: usize = 64;
 
 /// No two slots share a cache line, so entering one driver does not slow down calls of another.
