@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# Writes a pair of drivers to start from, in a folder of its own outside of this tree: examples/metronome/ by other names,
-# with a Kbuild, a test, a file `use` for make run, torture and sweep, and a README. If a step fails, nothing is written.
-# docs/guide.md says how to use it.
+# Writes a pair of drivers to start from, in a folder of its own: the drivers of examples/metronome/ by other names,
+# with a Kbuild, a test, a file `use` for make run, torture and sweep, and a README. If a step fails, it writes nothing.
+# docs/guide.md says how to use the pair.
 # Usage: new.sh PEER OWNER
-# PEER and OWNER are the languages of the two drivers, rust or c. They are arguments because in the environment, LANG is the
-# language of the user's messages, and OWNER may be anything.
+# PEER and OWNER are the languages of the two drivers, rust or c. They are not read from the environment, where LANG is
+# the language of the user's messages, and OWNER may be anything.
 # Environment:
 #   PAIR  the pair's name: the crate of its interface is PAIR_pair
 #   A, B  the names of the owner's and of the peer's module
@@ -26,8 +26,8 @@ camel() {
 	sed -E 's/(^|_)([a-z0-9])/\U\2/g' <<<"$1"
 }
 
-# taken NAME - whether a module, a crate, a keyword of Rust or a device of the kernel has this name, or the sources of
-# the template give this name to something else than a driver
+# taken NAME - whether a module, a crate, a keyword of Rust or a device of the kernel has this name, or the template has
+# a type of this name
 taken() {
 	local type
 	type=$(camel "$1")
@@ -46,7 +46,7 @@ taken() {
 		grep -rqwF --include='*.rs' -e "$type" -e "name: \"$1\"" "$template"
 }
 
-# check_language VARIABLE DRIVER VALUE - dies if the value is no language in which the driver can be written
+# check_language VARIABLE DRIVER VALUE - dies if VALUE is neither rust nor c
 check_language() {
 	[ "$3" = rust ] || [ "$3" = c ] || die "$1, the language of the $2, is rust or c, not '$3'"
 }
@@ -89,8 +89,8 @@ renamed() {
 		-e "s/@5@/$B/g; s/@6@/$(camel "$B")/g; s/@7@/${PAIR^^}_PAIR/g" "$template/$1"
 }
 
-# write_driver ROLE LANGUAGE FILE NAME - writes the source of the driver NAME, from FILE of the template in this language.
-# Prints the line of the Kbuild that names the driver. The && are needed: bash ignores set -e inside $(...)
+# write_driver ROLE LANGUAGE FILE NAME - writes the source of the driver NAME, from FILE of the template in this
+# language. Prints the line of the Kbuild that names the driver. Needs the &&, because bash ignores set -e inside $(...)
 write_driver() {
 	case $2 in
 	rust)

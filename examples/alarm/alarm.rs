@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The alarm: the owner. It leaves requests pending, and completes each at its time, in the softirq
-//! of a timer that runs only while a request is pending. It does the same with the calls of processes,
+//! of a timer that runs only while something is pending. It does the same with the calls of processes,
 //! `ioctl`s of `/dev/alarm`.
 //!
 //! The originals are `windows/alarm/alarm.c` (WDM) and `windows/kmdf/alarm.c` (KMDF, without the calls).
@@ -87,7 +87,7 @@ enum Pending {
 }
 
 impl Pending {
-    /// Completes it, and returns whether that succeeded: it fails if it was cancelled meanwhile. Any context.
+    /// Returns whether this has completed the request or the call: not if it was cancelled meanwhile. Any context.
     fn complete(self, rang: u64) -> bool {
         match self {
             Self::Request(request) => request.complete(&rang).is_ok(),
@@ -158,7 +158,7 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Leaves the call of a process pending for `after` milliseconds, and waits for it. May sleep.
+    /// Leaves the call of a process pending for `after` milliseconds, and waits for its answer. May sleep.
     fn ring(&self, after: u32, call: &Call<'_>) -> Result<u64> {
         let due = self.due(after)?;
         let (answer, pended) = call.pend()?;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The alarm in C: the first phase of the port of windows/alarm/alarm.c, as docs/porting.md
- * describes. It prints the lines of the original, and lines with "log" from a work item, which the
- * original lacks. The second phase is examples/alarm/alarm.rs.
+ * describes. It prints the lines of the original. Only this port has a work item, which prints the
+ * lines with "log". The second phase is examples/alarm/alarm.rs.
  *
- * It leaves requests of the sleeper pending, and completes each at its time, in the softirq of a
- * timer that is armed for what is due first. It does the same with the calls of processes, ioctls
- * of /dev/alarm.
+ * The alarm leaves requests of the sleeper pending, and completes each at its time, in the softirq
+ * of a timer that is armed for what is due first. It does the same with the calls of processes,
+ * ioctls of /dev/alarm.
  */
 /* The driver's name. The module has another one, because alarm.ko is the alarm in Rust. */
 #define NAME	"alarm"
@@ -55,14 +55,14 @@ struct ring {
 };
 
 /*
- * Protects rings, rang and cancelled. Only expired() changes rang, so it may read it without the
- * lock. The lock is taken with interrupts disabled, as the sleeper may call in any context.
- * The alarm does not hold the lock while it completes a request: that may call the sleeper, which
- * may call the alarm again.
+ * Protects rings, rang and cancelled. Only expired() changes rang, so expired() may read rang
+ * without the lock. The lock is taken with interrupts disabled, as the sleeper may call the alarm
+ * in any context. The alarm does not hold the lock while it completes a request: that may call the
+ * sleeper, which may call the alarm again.
  */
 static DEFINE_SPINLOCK(lock);
 static struct ring rings[MOST];
-/* How many were completed, and how many were cancelled */
+/* How many requests and calls were completed, and how many were cancelled */
 static u64 rang, cancelled;
 
 static struct hrtimer timer;
@@ -190,7 +190,7 @@ static int pend(u64 after, d2d_handle request, struct call *call)
 	return -EBUSY;
 }
 
-/* From here on expired() may complete the request, also before dispatch() returns. Any context. */
+/* Once pend() has stored the request, expired() may complete it before dispatch() returns. */
 static int pend_request(const struct d2d_request *request)
 {
 	u32 after;
@@ -214,7 +214,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return err;
 }
 
-/* Tells that a request was cancelled. Any context. */
+/* The library calls this if a request is cancelled while it is pending. Any context. */
 static void alarm_cancelled(void *this, d2d_handle request)
 {
 	take_cancelled(request, NULL);

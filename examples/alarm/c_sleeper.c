@@ -5,8 +5,8 @@
  * examples/alarm/sleeper.rs. The pair is declared in Rust; this driver includes the header
  * alarm_pair.h, which the build makes from the declaration.
  *
- * Writing a number of milliseconds to /dev/sleeper sends the alarm a request, and waits for it for
- * at most as many milliseconds as the parameter limit says.
+ * If a process writes a number of milliseconds to /dev/sleeper, the sleeper sends the alarm a
+ * request, and waits for it for at most as many milliseconds as the parameter limit says.
  */
 /* The driver's name. The module has another one, because sleeper.ko is the sleeper in Rust. */
 #define NAME	"sleeper"

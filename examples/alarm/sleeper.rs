@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sleeper: the peer. Writing a number of milliseconds to `/dev/sleeper` sends the alarm a request, and
-//! waits for it for at most `limit` milliseconds. With `every`, the sleeper also sends a request again and
-//! again, without waiting: its completion routine sets the event `sleeper.rang`, and sends the request anew.
+//! The sleeper: the peer. If a process writes a number of milliseconds to `/dev/sleeper`, the sleeper sends
+//! the alarm a request, and waits for it for at most `limit` milliseconds. With the parameter `every`, it
+//! also sends a request again and again, without waiting: its routine `completed` sets the event
+//! `sleeper.rang`, and sends the request anew.
 //!
 //! The originals are `windows/alarm/sleeper.c` (WDM) and `windows/kmdf/sleeper.c` (KMDF).
 

@@ -3,7 +3,8 @@
  * The listener in C: the peer. In hard interrupt, the metronome calls the listener's operation
  * beats, which queues a work item. The work item takes the beats in a kernel worker.
  *
- * Writing a number N to /dev/c_listener waits until N more beats were heard, at most 30 seconds.
+ * A process that writes a number N to /dev/c_listener waits until N more beats were heard, at most
+ * 30 seconds.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -131,7 +132,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 {
 	int err = -ENOTTY;
 
-	/* The owner may call the operations once the request is completed, so all must be ready. */
+	/* Before d2d_complete(): from then on, the owner may call the operations. */
 	if (request->code == D2D_IOCTL_SHARE_CONTEXT)
 		err = adopt(request->user_buffer);
 	return d2d_complete(request->handle, err, 0) ?: err;
@@ -173,9 +174,9 @@ static struct miscdevice device = {
 };
 
 /*
- * Stops everything that uses the context, and leaves the owner. d2d_leave() ends waits for events
- * and requests; this work item has none, but yours may. After disable_work_sync(), the operation
- * cannot queue the work item any more.
+ * Stops everything that uses the context, and unregisters. d2d_leave() ends waits for events and
+ * requests: this work item does not wait, but yours may. After disable_work_sync(), the operation
+ * beats cannot queue the work item any more.
  */
 static void leave(void)
 {

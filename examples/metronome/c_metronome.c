@@ -4,9 +4,9 @@
  * in hard interrupt.
  *
  * The listener starts the timer by an operation. Processes use the device /dev/metronome, also
- * without a listener. Writing a period in microseconds changes it; 0 stops the timer. A read waits
- * until the timer has expired, and returns how often it has expired since the file was opened, or
- * since the last read, as 8 bytes.
+ * without a listener. A write sets the timer's period in microseconds; 0 stops the timer. A read
+ * waits until the timer has expired, and returns how often it has expired since the last read, or
+ * since the file was opened, as 8 bytes.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -48,8 +48,8 @@ static atomic_long_t expiries;
 static DECLARE_WAIT_QUEUE_HEAD(expired);
 
 /*
- * The timer expires in hard interrupt, but its mode is none of those whose name ends in _HARD: the
- * callback of a timer of such a mode must not take a spinlock_t, and the library takes some.
+ * The timer expires in hard interrupt, but its mode is not one of HRTIMER_MODE_..._HARD: the
+ * callback of such a timer must not take a spinlock_t, and the library takes some.
  */
 static struct hrtimer timer;
 /* 0 while the timer is stopped */
@@ -143,7 +143,7 @@ static int dispatch(void *this, const struct d2d_request *request)
 	return d2d_complete(request->handle, err, 0) ?: err;
 }
 
-/* Called once for each context, here for the only one. */
+/* The library calls this once for each context: this driver has only one. */
 static void prepare(void *this, struct d2d_context *prepared)
 {
 	context = prepared;

@@ -3,8 +3,8 @@
 //! The listener: the peer. In hard interrupt, the metronome calls the listener's operation `beats`, which
 //! starts a work item. The work item takes the beats in a kernel worker.
 //!
-//! Writing a number N to `/dev/listener` waits until N more beats were heard, at most 30 seconds. One
-//! process at a time can wait.
+//! A process that writes a number N to `/dev/listener` waits until N more beats were heard, at most 30
+//! seconds. Only one process at a time can wait.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-# A pair with jobs on both sides. Both drivers are there in Rust and in C. Kbuild includes this file.
+# A pair with jobs on both sides. Each driver is there twice: in Rust and in C. Kbuild includes this file.
 
 pair := examples/metronome
 pair-interface := metronome_pair

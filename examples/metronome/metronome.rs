@@ -4,9 +4,9 @@
 //! hard interrupt.
 //!
 //! The listener starts the timer by an operation. Processes use the device `/dev/metronome`, also without
-//! a listener. Writing a period in microseconds changes it; 0 stops the timer. A read waits until the timer
-//! has expired, and returns how often it has expired since the file was opened, or since the last read, as
-//! 8 bytes.
+//! a listener. A write sets the timer's period in microseconds; 0 stops the timer. A read waits until the
+//! timer has expired, and returns how often it has expired since the last read, or since the file was
+//! opened, as 8 bytes.
 
 #![forbid(unsafe_code)]
 

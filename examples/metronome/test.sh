@@ -23,14 +23,14 @@ check()
 	fi
 }
 
-# tell DRIVER NUMBER - writes a number to the driver's device. Without the device, the shell would make a regular file of
-# that name, which hides the device from then on
+# tell DRIVER NUMBER - writes a number to the driver's device. Without -c, if the device does not exist, the shell would
+# make a regular file of that name, and the device could not appear there later
 tell()
 {
 	[ -c "/dev/$1" ] && echo "$2" >"/dev/$1"
 }
 
-# hear BEATS - waits until the listener has heard so many more
+# hear BEATS - waits until the listener has heard this number of further beats
 hear()
 {
 	tell listener "$1"

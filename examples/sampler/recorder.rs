@@ -5,7 +5,7 @@
 //!
 //! A process that reads `/dev/recorder` gets the samples that were recorded after it opened the device. A
 //! read waits until the number of unread samples reaches the watermark. A process that is too slow loses
-//! the oldest samples, and sees that from the numbers of the others. Writing a number sets the rate. The
+//! the oldest samples: the numbers of the samples that it gets have a gap. Writing a number sets the rate. The
 //! `ioctl`s set the rate (`SET_RATE`) and return the statistics (`GET_STATISTICS`). Other drivers configure
 //! the recorder by the request `CONFIGURE`.
 
@@ -131,7 +131,7 @@ struct Recorder {
     configure: SetOnce<Work>,
     device: SetOnce<Device>,
     recording: Pin<KBox<Mutex<Recording>>>,
-    /// The request that is pending.
+    /// The `CONFIGURE` that is pending.
     asked: Pin<KBox<Mutex<Option<Asked>>>>,
 }
 
@@ -154,7 +154,7 @@ impl Recorder {
             .filter_map(|item| SAMPLE.expect(&item, PeerModule::NAME).ok());
         for sample in samples {
             recorded += 1;
-            // The value is another driver's, so the sum may be too large for a number.
+            // The values are another driver's, so the sum may exceed a `u64`.
             sum = sum.wrapping_add(sample.value);
             lowest = lowest.min(sample.value);
             highest = highest.max(sample.value);
@@ -242,8 +242,8 @@ impl Driver for Recorder {
         })
     }
 
-    /// Makes the work items and the device, and starts the sampler. The library stops and removes
-    /// them when the module is unloaded, after it has dropped the doorbell.
+    /// Makes the doorbell, the work items and the device, and starts the sampler. When the module is
+    /// unloaded, the library drops the doorbell, stops the work items and removes the device.
     fn start(driver: DriverRef<Self>) -> impl PinInit<Event, Error> {
         let link = driver.settled_link()?;
         let drain = driver.work(WorkContext::Worker, |driver, work| {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The sampler: the owner. Its timer takes samples in hard interrupt, and puts them on the queue to
-//! the recorder, which sets the rate by an operation.
+//! the recorder. The recorder sets the rate by an operation.
 
 #![forbid(unsafe_code)]
 
@@ -147,7 +147,7 @@ impl Owner for Sampler {
 impl SamplerOps for Sampler {
     fn set_rate(&self, link: &OwnerLink<SamplerPair>, rate: u32) -> Result<u32> {
         let timer = self.timer.as_ref().ok_or(ENODEV)?;
-        // The lock of the shared data serializes callers, so that `rate` is that of the last start.
+        // The lock of the shared data serializes callers, so that `statistics.rate` is the timer's rate.
         link.context().with_shared(|statistics| {
             match rate {
                 0 => timer.cancel(),

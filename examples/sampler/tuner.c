@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The tuner: a driver in C that shares no context with another one, and only sends a request.
- * Loading it configures the recorder, and fails with the errno of the request.
+ * The tuner: a driver in C that has no context, and only sends a request. Loading the tuner
+ * configures the recorder. If the request fails, so does loading, with the same errno.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,7 +46,7 @@ static int configure(d2d_handle recorder, d2d_handle request)
 	return err;
 }
 
-/* Other drivers can send this one requests, too, but it knows none. */
+/* Other drivers can send the tuner requests, but it knows none. */
 static int dispatch(void *this, const struct d2d_request *request)
 {
 	d2d_complete(request->handle, -ENOTTY, 0);
@@ -67,7 +67,7 @@ static int __init tuner_init(void)
 	      d2d_request_alloc(self, sizeof(struct sampler_pair_settings),
 				sizeof(struct sampler_pair_settings), &request) ?:
 	      configure(recorder, request);
-	/* Frees the request, too. */
+	/* Unregistering frees the request, too. */
 	if (err)
 		d2d_unregister(self);
 	return err;

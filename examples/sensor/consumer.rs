@@ -69,7 +69,7 @@ struct State {
 }
 
 impl Consumer {
-    /// Collects the samples of one burst. The caller holds the lock of the owner's state.
+    /// Collects the samples of one burst. The caller holds [`State::collecting`].
     fn collect(link: &OwnerLink<SensorPair>, period: u32) -> Result {
         let ready = create_event(c"sensor.ready", Kind::Synchronization, false)?;
         link.set_doorbell(Some(&ready));
@@ -78,7 +78,7 @@ impl Consumer {
         collected
     }
 
-    /// Sets the sensor's rate, and waits for the samples of one burst.
+    /// Sets the sensor's period, and takes the samples of one burst.
     fn collect_burst(link: &OwnerLink<SensorPair>, ready: &Event, period: u32) -> Result {
         link.peer()?.ops().set_rate(period)?;
 

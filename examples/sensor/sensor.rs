@@ -47,7 +47,7 @@ d2d::module_peer! {
 #[derive(Default)]
 struct State {
     period: u32,
-    /// Samples of this burst that were not raised yet.
+    /// Samples of this burst that the sensor has still to raise.
     left: u32,
     /// The next sample's number.
     number: u64,
