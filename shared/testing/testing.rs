@@ -166,7 +166,7 @@ impl TestContext {
     pub fn new(id: u32, capacity: u32, item_size: u32) -> Result<Self> {
         let pinned = KBox::pin_init(Opaque::<Memory>::zeroed(), GFP_KERNEL)?;
         let raw = pinned.get().cast::<abi::d2d_context>();
-        // SAFETY: The context is zeroed, pinned and not shared yet. `Self` keeps the items as long as it.
+        // SAFETY: The context is zeroed, pinned and not shared yet. `Self` drops the context before the items.
         let items = unsafe {
             (*raw).hdr = header::new::<abi::d2d_context>(abi::D2D_CONTEXT_MAGIC);
             (*raw).id = id;

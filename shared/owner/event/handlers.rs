@@ -9,7 +9,7 @@
 //! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some.
 //!
 //! A set B of the same event may interrupt the thread of a set A before step 3. Then B also calls the
-//! handlers that A has marked, unless a wait has taken the event after B has set it.
+//! handlers that A has made due, unless a wait has taken the event after B has set it.
 //!
 //! When a handler of a synchronization event becomes due, it takes the event. If the handler fails, or is
 //! removed before its call, the event is set again.
@@ -274,7 +274,8 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// As [`Dispatcher::set_handler`], without waiting, and with the memory in `spare`.
+    /// As [`Dispatcher::set_handler`], without waiting, and with the memory in `spare`. If the event is set,
+    /// calls the new handler.
     fn try_set_handler(
         &self,
         handle: d2d_handle,

@@ -69,7 +69,7 @@ impl Requests {
                 if buffer.get().is_null() {
                     return Err(("no-buffer", EFAULT));
                 }
-                // SAFETY: `from` has `length` bytes, at least `len`. The pin of `access` or the
+                // SAFETY: `from` has `length` bytes, which are at least `len`. The pin of `access` or the
                 // in-place call keeps them.
                 if !unsafe { buffer.copy_out(Stack::current(), from, len as usize) } {
                     return Err(("bad-buffer-pointer", EFAULT));

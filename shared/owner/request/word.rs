@@ -5,7 +5,7 @@
 //!
 //! A request is *over* when it is [`Done`] or [`Cancelled`] and nothing [delays its
 //! delivery](Word::is_over). The thread whose transition makes the request over delivers it.
-//! During the delivery, other threads can only note in the word that they
+//! Until this thread makes its next transition, other threads can only note in the word that they
 //! - cancel the request (`CANCEL_LATER`, `CANCEL_AGAIN`),
 //! - free it (`ORPHANED`),
 //! - wait for it (`WAIT`, `SLEEP`, `WAITED`), or
@@ -57,8 +57,8 @@ pub(crate) mod bits {
     pub(crate) const IN_PLACE: u64 = 1 << 6;
     /// A forwarder's `returned()` runs.
     pub(crate) const CARRY: u64 = 1 << 7;
-    /// No thread delivers the request, because an in-place call uses its buffers. The end of this
-    /// call delivers it, unless a driver that leaves does so earlier. Only these requests are parked:
+    /// No thread delivers the request, because an in-place call uses its buffers. The end of this call
+    /// delivers it, unless a driver that leaves or detaches does so earlier. Only these requests are parked:
     /// - one that a forwarder would get back
     /// - one that its sender has cancelled
     /// - one that was cancelled while its holder was forwarding it
@@ -360,8 +360,8 @@ transitions! {
     CANCEL_LATER: Forward|Busy|Done => Same [unless RECALL|PARKED, clear REASON, set RECALL] Full;
     /// A forwarder was going to get a cancelled request back. Now the sender gets it.
     CANCEL_AGAIN: Cancelled => Same [unless PARKED, clear REASON|RETURN_LEVEL] Full;
-    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If a driver that leaves cancels the
-    /// request, it delivers the request, too. If the sender cancels it, it stays parked.
+    /// Replaces `CANCEL_LATER` and `CANCEL_AGAIN` for a parked request. If a driver that leaves or detaches
+    /// cancels the request, it delivers the request, too. If the sender cancels it, it stays parked.
     CANCEL_PARKED: Done|Cancelled => Cancelled [with PARKED, clear PARKED|REASON|RETURN_LEVEL] Full;
     /// The time limit of a handshake has passed. The holder keeps the request.
     OVERDUE: Held => Same [unless LATE, set LATE] Full;

@@ -224,7 +224,7 @@ mod cases {
     }
 
     #[test]
-    fn closing_ends_the_waits_by_that_handle() -> Result {
+    fn closing_ends_the_waits_through_that_handle() -> Result {
         let fixture = Fixture::new()?;
         let keeps = fixture.make(c"one", SYNCHRONIZATION)?;
         let other = fixture.make(c"other", SYNCHRONIZATION)?;

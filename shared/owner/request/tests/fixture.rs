@@ -114,7 +114,8 @@ impl Fixture {
             *to = *from;
         }
         change(&mut object);
-        // SAFETY: The routines are those of this module. `Party` keeps the actor until the driver is unregistered.
+        // SAFETY: The object is valid, and has routines of this module. `Party` keeps the actor until the
+        // driver is unregistered.
         let object = unsafe { Arg::new(&raw const object) };
         let driver = self.registry.add(object)?;
         Ok(Party {
