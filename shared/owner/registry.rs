@@ -124,7 +124,7 @@ impl Registry {
         refuse(self.owner, reason, error, fields)
     }
 
-    /// Returns the slot, and the generation of the handle. That of the slot may be another one.
+    /// Returns the slot, and the generation of the handle. The slot may have another one by now.
     #[inline(always)]
     fn slot(&self, kind: Kind, handle: abi::d2d_handle) -> Option<(&Slot, u32)> {
         let (index, generation) = kind.parts(handle)?;

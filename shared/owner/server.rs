@@ -71,12 +71,12 @@ use kernel::{
     ModuleMetadata, //
 };
 
-static DRIVER: SetOnce<abi::d2d_handle> = SetOnce::new();
+static OWN_HANDLE: SetOnce<abi::d2d_handle> = SetOnce::new();
 
-/// Returns the handle of the owner's driver object. Before that is registered, returns 0, which
-/// names nothing.
+/// Returns the handle of the owner's driver object. Before the object is registered, returns 0,
+/// which names nothing.
 pub(crate) fn own_handle() -> abi::d2d_handle {
-    DRIVER.copy().unwrap_or(0)
+    OWN_HANDLE.copy().unwrap_or(0)
 }
 
 #[pin_data]
@@ -146,7 +146,7 @@ impl Server {
         let handle = this
             .register(object)
             .inspect_err(|_| this.jobs.stop(|| {}))?;
-        DRIVER.populate(handle);
+        OWN_HANDLE.populate(handle);
         Ok(())
     }
 
@@ -438,7 +438,7 @@ pub fn open_event(name: &CStr, kind: Kind) -> Result<Event> {
     Event::open(own_handle(), name, kind)
 }
 
-/// As [`create_event`], for the event that the pair declares, of the driver `of`. May sleep.
+/// As [`create_event`], for an event that the pair declares: that of the driver `of`. May sleep.
 ///
 /// # Errors
 ///
@@ -447,7 +447,7 @@ pub fn create_event_of(of: &CStr, event: PairEvent, set: bool) -> Result<Event> 
     Event::create_of(own_handle(), of, event, set)
 }
 
-/// As [`open_event`], for the event that the pair declares, of the driver `of`. May sleep.
+/// As [`open_event`], for an event that the pair declares: that of the driver `of`. May sleep.
 ///
 /// # Errors
 ///

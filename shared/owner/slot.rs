@@ -32,7 +32,7 @@ pub(crate) const LEAVING: u32 = 2;
 /// None of the driver's routines is called any more.
 pub(crate) const EXPELLED: u32 = 4;
 
-/// Which of the optional routines a driver has.
+/// Flags: which of the optional routines a driver has.
 pub(crate) mod has {
     pub(crate) const COMPLETED: u32 = 1;
     pub(crate) const RETURNED: u32 = 2;
