@@ -238,7 +238,7 @@ struct Routine<J> {
 
 impl<J> Routine<J> {
     /// Call this only from functions that are neither generic nor inlined: others would be compiled into several
-    /// crates, each with its own copy of the lock's name. lockdep demands that all locks of a class have one name.
+    /// crates, each with its own copy of the lock's name. lockdep demands the same copy for all locks of a class.
     fn new(routine: Arc<RunJob<J>>) -> impl PinInit<Self> {
         pin_init!(Self {
             routine <- new_spinlock_irq!(Some(routine), "d2d::Routine::routine"),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The spinlock of the library's own data, taken in any context as by `spin_lock_irqsave()`.
+//! A spinlock for data of the library, taken in any context as by `spin_lock_irqsave()`.
 //!
 //! Taking the kernel crate's `SpinLockIrq` costs about one and a half times as much, because its guards may be dropped
 //! in any order. A guard of this lock restores the interrupt flag that it found. So this guard and all others that

@@ -323,7 +323,7 @@ mod cases {
         for kind in KINDS {
             let trial = Trial::new(kind, |seen, job| {
                 seen.count();
-                // In softirq and hard interrupt, leaves time for the thread that stops the jobs.
+                // The pause gives the thread that stops the jobs time, also if the routine is in hard interrupt.
                 if job.start_after(Delta::from_micros(100)).is_err() {
                     seen.count();
                 }
@@ -363,7 +363,7 @@ mod cases {
         for kind in SLEEPING {
             let trial = Trial::new(kind, |seen, _| {
                 seen.done.complete_all();
-                // Stands for three waits: each needs another call of the closure below to end.
+                // Stands for three waits. Each call of the closure below ends one.
                 while seen.runs() < 3 {
                     fsleep(Delta::from_millis(1));
                 }
@@ -462,7 +462,7 @@ mod cases {
             while trial.seen.runs() == 0 {
                 fsleep(Delta::from_micros(10));
             }
-            // The routine runs, so this start waits.
+            // The routine is running, so this start leads to a run only later.
             trial.job.start()?;
             run_in(place, || trial.job.cancel())?;
             trial.seen.done.complete_all();
@@ -628,7 +628,7 @@ mod cases {
             trial.job.start_after(far())?;
             // Long enough for a job that runs too early.
             fsleep(Delta::from_millis(5));
-            // `leaked` stands for a leaked job. The test drops it in the end, so that no memory is leaked.
+            // `leaked` stands for a job that a driver leaks. The test itself drops it in the end.
             let (leaked, seen) = (trial.job.clone(), trial.seen.clone());
             drop(trial);
             assert_eq!(drops.runs(), 1);
@@ -636,7 +636,7 @@ mod cases {
             assert_eq!(leaked.start(), Err(ESHUTDOWN));
             fsleep(Delta::from_millis(5));
             assert_eq!(seen.runs(), runs);
-            // A thread has no later start, so it may have run before it was stopped.
+            // A thread is started at once, so it may have run before it was stopped.
             assert!(runs == 0 || matches!(kind, Kind::Thread));
         }
         Ok(())
