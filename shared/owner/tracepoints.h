@@ -49,8 +49,8 @@ D2D_GROUPS(D2D_SWITCHES)
 void d2d_lines_on(void);
 
 /*
- * From here on, the keys of the driver in this slot are on and off as the owner's own keys are. slot
- * is less than D2D_MAX_DRIVERS. The keys exist until d2d_hot_keys_remove(). May sleep.
+ * From here on, the keys of the driver in this slot are on and off as the owner's own keys are. The
+ * slot is less than D2D_MAX_DRIVERS. The keys exist until d2d_hot_keys_remove(). May sleep.
  */
 void d2d_hot_keys_add(u32 slot, struct d2d_hot_keys *keys);
 
