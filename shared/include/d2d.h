@@ -235,8 +235,8 @@ struct d2d_item {
 };
 
 /*
- * The claim of an item is its handle until a driver redeems the handle. From then on, the claim is
- * this value, until the driver releases the item. A driver in Rust makes the claim 0 instead.
+ * The claim of a taken item is its handle until a driver redeems the handle. After that, it is this
+ * value, until the driver releases the item. A driver in Rust makes the claim 0 instead.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
@@ -472,7 +472,7 @@ struct d2d_send {
 /*
  * dispatch() uses the buffers of requests in place. If it leaves a request pending, it calls
  * d2d_request_pend() before another thread can complete the request. If the request is cancelled or
- * times out while dispatch() uses the buffers, the owner delivers the request after that.
+ * times out while dispatch() uses the buffers, the owner delivers it when dispatch() has returned.
  */
 #define D2D_DISPATCH_IN_PLACE	2
 
@@ -529,8 +529,8 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * prints a line. But the owner cannot stop a thread, a timer or a work item of the module.
  *
  * A routine may not load or unload a module, nor wait for a thread that does so, as
- * request_module() does: it may never return. The owner's module notifier waits for the routine
- * while the kernel holds the lock of the notifier chain, which loading and unloading take, too.
+ * request_module() does: it might never return. The owner's module notifier may wait for the
+ * routine while the kernel holds the lock of the notifier chain, which loading and unloading take.
  */
 struct d2d_driver {
 	struct d2d_header hdr;
@@ -669,7 +669,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * HRTIMER_MODE_..._HARD (lockdep: "Invalid wait context").
  *
  * A pointer is bad if it is misaligned or not a kernel address, or if the owner cannot read or
- * write the memory. A call checks first that it can write its results: a call that is refused
+ * write the memory. A call checks first that it can write its results, so a call that is refused
  * changes nothing. If the memory for a result disappears during the call, the owner undoes what the
  * call has registered, allocated or opened.
  *
@@ -759,8 +759,8 @@ int d2d_detach(d2d_handle driver);
  * request to or from the driver, opens no event for it, offers it no context, and refuses waits
  * whose timeout is not 0. The driver's routines can still set, reset and query events.
  *
- * d2d_leave() waits only for the handlers of the driver's events, and for threads that are inside
- * the sending of one of the driver's requests.
+ * d2d_leave() waits only for the handlers of the driver's events, and for threads that are sending
+ * one of the driver's requests.
  *
  * Context: Task, may sleep.
  *
@@ -773,7 +773,7 @@ int d2d_leave(d2d_handle driver);
  * @driver: the driver
  *
  * Ends the waits for the driver's events and cancels its requests, as d2d_leave() does. Frees the
- * driver's requests. Closes its events last, as its routines may use them until then. Returns when
+ * driver's requests. Closes the driver's events last: its routines may use them. Returns when
  *
  * - none of the driver's routines runs any more,
  * - no returned() or cancelled() routine of another driver runs for one of these requests, and
@@ -966,7 +966,7 @@ int d2d_request_pend(d2d_handle request);
  * @send: the target, the code and the flags; the owner ignores the other members. With
  *	D2D_SEND_ROUTINE, the owner calls returned() when the request comes back
  *
- * A dispatch routine may not wait until a request that it has forwarded comes back.
+ * A dispatch routine may not wait for the end of a request that it has forwarded.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep.
  *

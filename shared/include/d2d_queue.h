@@ -203,7 +203,7 @@ static inline int d2d_queue_release(struct d2d_queue *queue, d2d_handle handle)
 	d2d_handle held = D2D_ITEM_HELD(handle);
 	struct d2d_item *first;
 
-	/* First unredeemed: another thread may redeem the handle between the two exchanges. */
+	/* handle before held: another thread may redeem it between the two exchanges. */
 	if (!item || (cmpxchg(&item->claim, handle, 0) != handle &&
 		      cmpxchg(&item->claim, held, 0) != held)) {
 		d2d_queue_note_stale(queue);
