@@ -55,8 +55,8 @@
 /// This declaration makes:
 ///
 /// - the type `ThermoPair`, which implements [`Pair`](crate::link::Pair);
-/// - the structures, which are `repr(C)` and [`Plain`](crate::interface::Plain). `Limits` is an alias of a structure
-///   `thermo_limits`, and messages of the compiler have that name;
+/// - the structures, which are `repr(C)` and [`Plain`](crate::interface::Plain). `Limits` is an alias of the
+///   structure `thermo_limits`, whose name the compiler's messages show;
 /// - an [`ItemKind`](crate::queue::ItemKind) and a [`ControlCode`](crate::control_code::ControlCode) for each
 ///   constant;
 /// - the constant `HOT`, a [`PairEvent`](crate::event::PairEvent);
@@ -72,14 +72,15 @@
 ///
 /// # Events
 ///
-/// `events { ... }` behind `codes` may be left out. Each driver of the pair can have one event of each declared name,
-/// which has at most 31 bytes. The event is called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent).
+/// `events { ... }` follows `codes`, and may be left out. A declared name has at most 31 bytes. Each driver of the pair
+/// can have one event of each name, called `DRIVER.NAME`: see [`PairEvent`](crate::event::PairEvent).
 ///
 /// # Lent memory
 ///
-/// `lent { ... }` behind `structs` has the structures of which [lent memory](crate::lent) consists. Each field is an
-/// atomic variable (`Atomic<u64>` and the like, which are `u64` in C), an array of these, or another such structure.
-/// When one side uses the memory of the other, the library compares the structure's hashes of both sides.
+/// `lent { ... }` follows `structs`, and may be left out. It has the structures of which [lent memory](crate::lent)
+/// consists. Each field is an atomic variable (such as `Atomic<u64>`, in C a `u64`), an array of these, or another such
+/// structure. When one side uses the memory of the other, the library compares the hashes that both sides have of the
+/// structure.
 ///
 /// # Growing
 ///
@@ -90,7 +91,7 @@
 /// that the other side does not have fails with `EOPNOTSUPP`. The payload of an item and the input and output of a
 /// request never change.
 ///
-/// Keep the generated C header of each released version. Name the latest one in a line `baseline` behind the line
+/// Keep the generated C header of each released version. Name the latest one in a line `baseline` after the line
 /// `version`:
 ///
 /// ```ignore

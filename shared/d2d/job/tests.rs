@@ -462,7 +462,7 @@ mod cases {
             while trial.seen.runs() == 0 {
                 fsleep(Delta::from_micros(10));
             }
-            // The routine is running, so this start leads to a run only later.
+            // The routine is running, so this start would lead to a run only later.
             trial.job.start()?;
             run_in(place, || trial.job.cancel())?;
             trial.seen.done.complete_all();
