@@ -144,8 +144,7 @@ impl Lending {
         lending.map_or(NOTHING, |lending| lending.lent)
     }
 
-    /// Returns the address of `value` for use as a `user_buffer`. Fails, with a line in the name of `driver`, if
-    /// `value` is not part of `lending`. Any context.
+    /// Returns the address of `value`, which `driver` lends by `lending`, for use as a `user_buffer`. Any context.
     #[doc(hidden)]
     pub fn user_buffer<T: Memory>(
         lending: Option<&Self>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The links: an [`OwnerLink`] is the owner's link to a peer, a [`PeerLink`] a peer's link to its owner.
+//! The owner's link to a peer, and a peer's link to its owner.
 //!
 //! A peer calls its owner without protection: the peer's module imports the owner's symbols, so the kernel unloads the
 //! peer first. An owner calls its peer under rundown protection: detaching waits until no thread is inside the peer.

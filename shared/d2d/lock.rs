@@ -9,9 +9,9 @@
 //! `d2d_owner` each compile this file as a private module. These two crates keep to the order, and call no code of a
 //! driver with such a lock held.
 //!
-//! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels, `d2d_kernel` compiles
-//! this file, too, and gives drivers this lock under the name `SpinLockIrq` (`shared/compat/spinlock_irq.rs`). A driver
-//! that drops its guards in another order can hang the machine, but does not let two threads use the data.
+//! Kernels before 7.3 have neither `LocalInterruptDisabled` nor `SpinLockIrq`. For these kernels, `d2d_kernel` gives
+//! drivers this lock under the name `SpinLockIrq` (`shared/compat/spinlock_irq.rs`). A driver that drops its guards in
+//! another order can hang the machine, but does not let two threads use the data.
 
 use kernel::{
     bindings,

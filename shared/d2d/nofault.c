@@ -26,10 +26,7 @@ static bool is_writable(void *at)
 	return d2d_copy_from_range(&byte, at, 1) && d2d_copy_to_range(at, &byte, 1);
 }
 
-/*
- * The size is not 0, and at most a page, so the object is on one page or two. Tests the first byte,
- * and also the last one if it is on another page.
- */
+/* The size is 1 to a page, so each page of the object has its first or its last byte. */
 bool d2d_nofault_is_writable(void *at, size_t size)
 {
 	void *last = at + size - 1;

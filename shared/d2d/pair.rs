@@ -79,8 +79,7 @@
 ///
 /// `lent { ... }` follows `structs`, and may be left out. It has the structures of which [lent memory](crate::lent)
 /// consists. Each field is an atomic variable (such as `Atomic<u64>`, in C a `u64`), an array of these, or another such
-/// structure. When one side uses the memory of the other, the library compares the hashes that both sides have of the
-/// structure.
+/// structure. When one side uses the other's memory, the library compares both sides' hashes of the structure.
 ///
 /// # Growing
 ///

@@ -15,7 +15,7 @@ use kernel::{
 /// Makes roles of the module leave, which ends all waits for their events and requests. May sleep.
 pub type LeaveRoles = KBox<dyn Fn() + Send + Sync>;
 
-/// How many calls of [`Patience::sleep`] do not end waits. Each call takes a millisecond or more.
+/// How many calls of [`Patience::sleep`] do not end waits.
 const LIMIT: u32 = 10;
 
 /// Counts the rounds of a loop that waits for a thread.

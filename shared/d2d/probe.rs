@@ -3,8 +3,8 @@
 //! Access to memory by pointers that come from other drivers, and may be bad: see `d2d_nofault.h`.
 //!
 //! Reading has a side effect where a device is mapped. So no driver can name these items: `d2d` and `d2d_owner` each
-//! compile this file as a private module. They read only addresses that another driver has passed or has stored in a
-//! context, and the state of their own module.
+//! compile this file as a private module. They read only the state of their own module, and addresses that another
+//! driver has passed or has stored in a context.
 
 use crate::abi;
 use core::mem::{

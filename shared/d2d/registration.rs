@@ -164,7 +164,7 @@ impl<T: Driver> Drop for Registration<T> {
     }
 }
 
-/// Makes a driver leave, and does not keep it registered.
+/// Makes a driver leave.
 #[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Leaver(abi::d2d_handle);
@@ -172,8 +172,7 @@ pub struct Leaver(abi::d2d_handle);
 impl Leaver {
     /// Makes the driver leave. May sleep.
     pub fn leave(self) {
-        // From here on, dropping an event or a request does not call the owner. `d2d_unregister` closes all events and
-        // frees all requests.
+        // From here on, dropping an event or a request does not call the owner: `d2d_unregister` closes or frees it.
         leaving::note_begun();
         safe_calls::d2d_leave(self.0);
     }

@@ -77,7 +77,7 @@ unsafe extern "C" {
     ///
     /// # Safety
     ///
-    /// `name` is a string that ends with a null byte.
+    /// `name` is a string of C.
     unsafe fn d2d_device_name_is_taken(name: *const c_char) -> bool;
 }
 
