@@ -186,7 +186,7 @@ d2d-two-peers := $(filter-out shared/d2d/d2d.o,$(d2d)) $(d2d-peer-role) $(d2d-pe
 		 shared/roles/d2d_roles.o shared/roles/joined_srcu.o
 d2d-three-roles-of = $(call d2d-two-roles-of,$1) $(d2d-peer2-role)
 
-# $(call d2d-crate-once-more,CRATE,SOURCE,FLAGS,NEEDED): compiles SOURCE.rs as CRATE; NEEDED is a crate of shared/
+# $(call d2d-crate-once-more,CRATE,SOURCE,FLAGS,NEEDED): compiles SOURCE.rs as CRATE, after the crate NEEDED of shared/
 define d2d-crate-once-more
 RUSTFLAGS_$1.o := --crate-name $(notdir $1) --emit=metadata=$(obj)/shared/lib$(notdir $1).rmeta -L $(obj)/shared $3
 $(obj)/$1.o: private modfile := $(obj)/$1

@@ -2,7 +2,7 @@
 # Builds a pair. The makefile of the pair sets these variables and includes this file. The modules are built in the
 # folder above the sources.
 #
-#   pair            the folder with the sources, as seen from the Kbuild: examples/sensor
+#   pair            the folder with the sources, as seen from the Kbuild, such as examples/sensor
 #   pair-interface  the crate of the interface: its source without .rs
 #   pair-owner      the owner in Rust, if there is one: its source without .rs
 #   pair-c-owner    the owner in C, if there is one: its source without .c. If there is an owner in Rust, too, the

@@ -22,7 +22,7 @@
 #include "d2d_table.h"
 #include "metronome_pair.h"
 
-/* The metronome's period when this driver is loaded, in microseconds */
+/* The period to which this driver sets the metronome at first, in microseconds */
 #define PERIOD		1000
 /* Beats that one run of the work item takes from the queue */
 #define BATCH		64

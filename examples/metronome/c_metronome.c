@@ -43,7 +43,7 @@ static struct d2d_context *context;
  */
 static u64 beats, lost;
 
-/* How often the timer has expired, and the processes that wait for the next time */
+/* How often the timer has expired, and the processes that wait for the next expiry */
 static atomic_long_t expiries;
 static DECLARE_WAIT_QUEUE_HEAD(expired);
 

@@ -52,7 +52,7 @@ d2d::module_peer! {
     imports_ns: ["D2D"],
 }
 
-/// The metronome's period when the listener is loaded, in microseconds.
+/// The period to which the listener sets the metronome at first, in microseconds.
 const PERIOD: u32 = 1000;
 
 /// Beats that one call takes from the queue.

@@ -88,7 +88,7 @@ const SET_RATE: u32 = _IO('s' as u32, 0);
 /// Writes the [`Statistics`] to the memory that the argument points to.
 const GET_STATISTICS: u32 = _IOR::<Statistics>('s' as u32, 1);
 
-/// The rate when the recorder is loaded, in samples a second.
+/// The rate to which the recorder sets the sampler at first, in samples a second.
 const RATE: u32 = 1000;
 
 /// The most samples that one run of the work item takes from the queue, or that one `read` returns.

@@ -73,7 +73,7 @@
  * typedef d2d_handle - names a driver, an event, a request or an item
  *
  * 0 names nothing. A handle is stale once what it named is gone. A function that gets a stale
- * handle, or one of another kind, returns -ESTALE. There are three exceptions:
+ * handle, or one of another kind than it expects, returns -ESTALE. There are three exceptions:
  *
  * - d2d_queue_redeem() returns NULL;
  * - d2d_event_ring() returns nothing;

@@ -11,10 +11,10 @@
  * that is set ends exactly one wait, which resets it. If no thread waits, the event stays set, and
  * the next wait ends at once. A driver can also give the event a handler: see d2d_event_on_set().
  *
- * If no thread waits for an event, no process watches it, it has no handler, and no driver that is
- * leaving has a handle of it, the owner sets, takes, resets or queries it by one atomic operation.
- * In all other cases, and when a thread begins to wait, the owner takes the lock of all events,
- * with interrupts disabled (docs/interrupts-off.md).
+ * An event has a user while a thread waits for it, a process watches it, it has a handler, or a
+ * driver that is leaving has a handle of it. Without a user, the owner sets, takes, resets or
+ * queries the event by one atomic operation. With a user, and when a thread begins to wait, the
+ * owner takes the lock of all events, with interrupts disabled (docs/interrupts-off.md).
  *
  * A thread that sets an event ends the waits for it in the order in which they began. A wait for
  * all of several events takes all of them at once, or none.
@@ -31,7 +31,7 @@
 
 /* Room for the name of an event with its NUL, in bytes. */
 #define D2D_EVENT_NAME_SIZE	64
-/* The most events in one wait; the most waits for one event, and handlers of one event. */
+/* The most events in one wait, the most waits for an event, and the most handlers of an event. */
 #define D2D_EVENT_MAX_WAITS	64
 /* The most events of an owner. */
 #define D2D_EVENT_MAX		16384
@@ -61,7 +61,7 @@
  * @driver: the driver to which the new handle belongs
  * @name: the name
  * @kind: D2D_EVENT_NOTIFICATION or D2D_EVENT_SYNCHRONIZATION
- * @initial: not 0 to create the event set; ignored if the event already exists
+ * @initial: if it is not 0, a new event is set. Ignored if the event already exists
  * @event: where to store the handle of the event
  *
  * Context: Task, may sleep.

@@ -11,7 +11,7 @@
 #include "d2d.h"
 
 /**
- * d2d_send_to() - describe a send without buffers
+ * d2d_send_to() - describe how to send a request without buffers
  * @to: the receiver; from d2d_lookup()
  * @code: the control code
  *

@@ -24,8 +24,8 @@
 
 /*
  * X(result, name, parameters, arguments): a function, in the order of the table. A new function is
- * appended to the second list. The first list determines the version of the exported symbol (see
- * D2D_EXPORTED), so it changes only with the major version.
+ * appended to the second list. The first list changes only with the major version, because it
+ * determines the version of the exported symbol (see D2D_EXPORTED).
  */
 #define D2D_FUNCTIONS(X)	D2D_FIRST_FUNCTIONS(X) D2D_LATER_FUNCTIONS(X)
 
