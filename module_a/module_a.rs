@@ -87,7 +87,7 @@ d2d_owner::module_owner! {
         },
         hot_lines: u32 {
             default: 1,
-            description: "1: print a line for each call of an operation and each step of a queue. 0: do not",
+            description: "Print a line for each call of an operation and each step of a queue: 1 yes, 0 no",
         },
     },
 }

@@ -102,8 +102,9 @@ struct d2d_peer {
  *	d2d_owner_stop() has returned
  * @handle: where to store the handle of the owner's driver object, which sends the owner's requests
  *
- * A module calls this only once, in its initialization. If a later part of the initialization
- * fails, the module calls d2d_owner_stop(). Drivers can register as soon as the initialization has
+ * A module calls this only once, in its initialization. If the call fails, the library frees all
+ * contexts, also those that prepare() has filled in. If a later part of the initialization fails,
+ * the module calls d2d_owner_stop(). Drivers can register as soon as the initialization has
  * succeeded.
  *
  * Context: Task, may sleep.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The demonstration's interface.
+//! Tests of the demonstration's interface.
 
 use super::*;
 use d2d::interface::Interface;
