@@ -5,7 +5,7 @@
 //!
 //! A process that reads `/dev/recorder` gets the samples that were recorded after it opened the device. A
 //! read waits until the number of unread samples reaches the watermark. A process that is too slow loses
-//! the oldest samples: the numbers of the samples that it gets have a gap. Writing a number sets the rate. The
+//! the oldest samples: the numbers of those that it gets have a gap. Writing a number sets the rate. The
 //! `ioctl`s set the rate (`SET_RATE`) and return the statistics (`GET_STATISTICS`). Other drivers configure
 //! the recorder by the request `CONFIGURE`.
 

@@ -520,13 +520,14 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  *
  * The owner calls @returned, @completed and @cancelled in the execution context in which the
  * request is completed or cancelled, which may be any. If such a routine sends or forwards a
- * request that is completed at once, the owner may call the next routine inside it. Each request
- * inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so limit how deep
- * requests nest. A routine may not detach or unregister any driver (-EDEADLK).
+ * request that is completed at once, the owner may call another routine before this one returns.
+ * Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so limit
+ * how deep requests nest. A routine may not detach or unregister any driver (-EDEADLK).
  *
  * A module unregisters its drivers in its exit, and if its initialization fails. If the module
  * forgets a driver, the owner expels the driver before the kernel frees the module's text, and
- * prints a line. But the owner cannot stop a thread, a timer or a work item of the module.
+ * prints a line. But the owner cannot stop a thread, a timer or a work item of the module: if one
+ * still runs, it returns to freed text.
  *
  * A routine may not load or unload a module, nor wait for a thread that does so, as
  * request_module() does: it might never return. The owner's module notifier may wait for the
