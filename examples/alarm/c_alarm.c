@@ -175,8 +175,9 @@ static int pend(u64 after, d2d_handle request, struct call *call)
 		if (!is_free(&rings[n]))
 			continue;
 		/*
-		 * If the request is cancelled after d2d_request_set_cancel(), alarm_cancelled() waits
-		 * for the lock and then finds the request. If it was cancelled before, the call fails.
+		 * If the request is cancelled after d2d_request_set_cancel(),
+		 * alarm_cancelled() waits for the lock and then finds the request. If it was
+		 * cancelled before, the call fails.
 		 */
 		err = request ? d2d_request_set_cancel(request) : 0;
 		if (err)
