@@ -108,7 +108,7 @@ impl Pending {
 
 /// A request or a call, and its time.
 struct Waiting {
-    /// When it is completed, in nanoseconds since the driver was made.
+    /// When it is completed, in nanoseconds since [`Alarm::made`].
     due: i64,
     what: Pending,
 }
@@ -153,7 +153,9 @@ struct Alarm {
     log: SetOnce<Work>,
     /// Room for all requests and calls is allocated when the driver is loaded.
     waiting: Pin<KBox<SpinLockIrq<[Option<Waiting>; MOST]>>>,
+    /// How many requests and calls were completed.
     rang: Atomic<u64>,
+    /// How many requests and calls were cancelled.
     cancelled: Atomic<u64>,
 }
 
@@ -199,8 +201,8 @@ impl Alarm {
             return request.fail(EBUSY);
         };
         let (disposition, request) = request.pend();
-        // If the request is cancelled from here on, `cancelled` waits for the lock and then finds
-        // it. If it was cancelled before, the library does not call `cancelled`.
+        // If the request is cancelled after `tell_if_cancelled`, `cancelled` waits for the lock and
+        // then finds the request. If it was cancelled before, the library does not call `cancelled`.
         if request.tell_if_cancelled().is_err() {
             drop(waiting);
             // Outside of the lock, as this may call another driver.

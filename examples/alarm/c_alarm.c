@@ -246,7 +246,7 @@ static int wait_for_call(u64 after, bool is_nonblocking, u64 *result)
 	err = is_nonblocking ? -EAGAIN : wait_for_completion_interruptible(&call.done);
 	if (err && take_cancelled(0, &call))
 		return err;
-	/* If it is in no place any more, expired() uses it until it has completed it. */
+	/* expired() has taken the call from rings, and uses the call until it calls complete(). */
 	if (err)
 		wait_for_completion(&call.done);
 	*result = call.rang;
@@ -338,7 +338,7 @@ static void __exit owner_exit(void)
 {
 	misc_deregister(&device);
 	hrtimer_cancel(&timer);
-	/* After the timer, which starts it */
+	/* After the timer, whose routine starts the work item */
 	cancel_work_sync(&print_work);
 	d2d_owner_stop();
 	pr_info("unload rang=%llu cancelled=%llu\n", rang, cancelled);

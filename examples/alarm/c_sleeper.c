@@ -33,7 +33,7 @@ static const u64 owner_chain[] = ALARM_PAIR_OWNER_CHAIN;
 static struct {
 	d2d_handle self;
 	d2d_handle alarm;
-	/* From the handshake on, which ends before the device exists */
+	/* Set in the handshake, which ends before the device exists */
 	struct d2d_context *context;
 	struct alarm_pair_owner_ops ops;
 } sleeper = {
@@ -158,7 +158,7 @@ module_init(sleeper_init);
 
 static void __exit sleeper_exit(void)
 {
-	/* No process has the device open: it would keep the module. */
+	/* No process has the device open: an open file keeps the module loaded. */
 	misc_deregister(&device);
 	d2d_detach(sleeper.self);
 	d2d_unregister(sleeper.self);

@@ -116,11 +116,11 @@ impl Driver for Sleeper {
         let Some(bell) = self.bell.as_ref() else {
             return;
         };
-        // Succeeds also while the sleeper is being unloaded: its events are closed after this.
+        // Succeeds also while the sleeper is being unloaded: the owner closes the sleeper's events later.
         if let Err(error) = bell.rang.set() {
             pr_err!("cannot set the event: {:?}\n", error);
         }
-        // Unloading cancels the request: then it is dropped, which frees it.
+        // Unloading cancels the request. Then dropping `completed` frees it.
         if completed.output::<u64>().is_ok() {
             self.send(completed.into_packet(), bell);
         }

@@ -154,7 +154,7 @@ impl Driver for Listener {
 #[vtable]
 impl ListenerOps for Listener {
     fn beats(&self, _link: &PeerLink<MetronomePair>) -> Result<u32> {
-        // Beats that come before `start` has made the work item stay in the queue until the next beat.
+        // Before `start` has made the work item, beats stay in the queue. A later beat starts the work item.
         if let Some(work) = self.work.as_ref() {
             work.start()?;
         }

@@ -94,7 +94,7 @@ impl Consumer {
                     continue;
                 };
                 taken += 1;
-                // The value is another driver's, so the sum may be too large for a number.
+                // The value is another driver's, so the sum may exceed a `u64`.
                 sum = sum.wrapping_add(sample.value);
             }
         }
