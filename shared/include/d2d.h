@@ -384,8 +384,8 @@ struct d2d_request {
  * @D2D_ENDED_TIMED_OUT: a thread that waited for it has timed out: -ETIMEDOUT
  * @D2D_ENDED_LEFT: its holder, or a driver that had forwarded it, detaches, leaves or
  *	unregisters: -ECANCELED
- * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed or pended
- *	it: -EIO
+ * @D2D_ENDED_NOT_COMPLETED: a dispatch routine has returned without having completed, pended or
+ *	forwarded it: -EIO
  *
  * A driver that has forwarded a request may complete it with the status that returned() got. Then
  * this value stays the same.

@@ -132,8 +132,8 @@ impl Requests {
         returned
     }
 
-    /// Ends the call of a dispatch routine. If the routine has neither completed nor pended the request,
-    /// the request fails with `-EIO`.
+    /// Ends the call of a dispatch routine. If the routine has not completed, pended or forwarded the
+    /// request, the request fails with `-EIO`.
     #[cold]
     #[inline(never)]
     fn end_dispatch(
