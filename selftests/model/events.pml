@@ -144,6 +144,7 @@ inline take(w)
 	fi
 }
 
+/* Part of Waiter::end(), and of Waiter::begin() if the thread does not sleep */
 inline unlink(w)
 {
 	linked[w] = false;
@@ -222,7 +223,7 @@ active proctype taker()
 	fi
 }
 
-/* Part of Dispatcher::begin() */
+/* Part of Waiter::begin(), which Dispatcher::wait() calls */
 inline begin_uses(w)
 {
 	for (e : 0 .. EVENTS - 1) {

@@ -70,7 +70,7 @@ fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries onl
 mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-request-cannot-be-cancelled : Requests::cancel_for() does not check whether a parked request goes back to a forwarder
 mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not check whether an in-place call uses the buffers
 fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while an in-place call uses the buffers
-mutant events states - set-before-sleep-lost : Dispatcher::begin() looks at the events before it guards their words
+mutant events states - set-before-sleep-lost : Waiter::begin() looks at the events before it guards their words
 mutant events states - guarded-for-one-user-only : Event::end_use() removes the guard although the event has other users
 fault events states - guard-ignored : State::update() changes a word that is guarded
 '
