@@ -24,7 +24,7 @@ as_port() {
 }
 
 # take_back - unloads module_a while module_b is attached, which Linux refuses. A must take the context back before A
-# frees it. Then B's device must refuse a number (`module_b!1`)
+# frees it. Then writing 1 to B's device must fail (the step `module_b!1`)
 take_back() {
 	play +module_a +module_b -module_a 'module_b!1' -module_b &&
 		sed -nE 's/^(module_[ab]): .* step=(detach|rundown|unregister|free|unload)\b.*/\1 \2/p' "$out/windows.log" | diff - <(
@@ -50,7 +50,8 @@ unregisters_twice() {
 		[ "$(grep -c 'step=rundown' "$out/windows.log")" = 1 ] && [ "$(grep -c 'step=free' "$out/windows.log")" = 1 ]
 }
 
-# attaches_via VIA COMPLETION DEFERRED - plays the handshake; A must learn of its completion in the way VIA
+# attaches_via VIA COMPLETION DEFERRED - plays the handshake; A must learn of its completion in the way VIA.
+# asked=return: COMPLETION is 0, so A waits only for a pending handshake
 attaches_via() {
 	play "module_a.completion=$2" "module_b.deferred=$3" +module_a +module_b module_b=1 module_a=1 -module_b -module_a &&
 		sed -nE 's/^module_a: .* step=completion via=(.*) status=0 ctx=c0$/\1/p; s/^module_a: .* step=attached .*/attached/p' \
@@ -70,7 +71,7 @@ expect "B completes the handshake at once: A's completion routine is called, and
 expect "B leaves the handshake pending: A's completion routine is called, and the two attach" attaches_via routine 1 1
 expect "B completes the handshake at once: A waits for the completion, and the two attach" attaches_via wait 2 0
 expect "B leaves the handshake pending: A waits for the completion, and the two attach" attaches_via wait 2 1
-expect "B leaves the handshake pending: A's call returns, A waits for the completion, and the two attach" attaches_via 'wait asked=return' 0 1
+expect "B leaves the handshake pending: only because of this, A waits for the completion, and the two attach" attaches_via 'wait asked=return' 0 1
 expect "a driver refuses to load with a parameter out of range, and prints the reason" refuses_parameter
 expect "module_b is refused while module_a's DriverEntry has not run" without_entry
 expect "a driver with another layout of an item is refused" \

@@ -13,7 +13,7 @@
 #                 APPEND  arguments for the kernel's command line
 #                 SIGN    the hash algorithm for signing modules with key.pem and key.der of the directory
 # Usage: kernel-stock.sh [--resolved]
-# With --resolved, prints the directory of resolve.sh instead.
+# With --resolved, instead prints the directory with the output of resolve.sh.
 # Environment: KVER, the kernel's release. Without it, the script chooses the newest usable kernel of the archive, and
 # keeps this choice.
 . "$(dirname "$0")/../lib/lab.sh"

@@ -3,7 +3,8 @@
 # Makes the package linux-rust-headers-KVER in DIR; runs inside the toolchain root. The script builds modules in the
 # kernel's tree. The package gets each file of the tree that the builds open and that Debian's headers packages lack.
 # Usage: rust-headers.sh KERNEL RESOLVED STRACE DIR
-# KERNEL is the kernel's directory (kernel-stock.sh), RESOLVED that of resolve.sh. STRACE has strace (packages.sh).
+# KERNEL is the kernel's directory (kernel-stock.sh), RESOLVED the directory with the output of resolve.sh. STRACE has
+# strace (packages.sh).
 set -euo pipefail
 
 kernel=$1

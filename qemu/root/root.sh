@@ -33,7 +33,8 @@ make_root() {
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
 	# The mount namespace of unshare.sh removes the mounts of an interrupted run. unshare.sh gives a plain user the
-	# user namespace that enter.sh uses. In one that mmdebstrap creates, files could belong to other users.
+	# user namespace that enter.sh uses. In a user namespace that mmdebstrap creates, files could belong to other
+	# users.
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \
@@ -42,8 +43,8 @@ make_root() {
 		"$LAB/root/remove.sh" "$resolved.tmp"
 		exit 1
 	}
-	# kernel-stock.sh looks for the choice under the name of the root that this script prints. For another ARCH,
-	# this is the root of root-cross.sh, so kernel-stock.sh chooses again.
+	# kernel-stock.sh looks for the chosen kernel in a directory named after the root that this script prints. For
+	# another ARCH, this is the root of root-cross.sh, so kernel-stock.sh chooses again.
 	if [ "$ARCH" = x86_64 ]; then
 		mv "$resolved.tmp" "$resolved"
 	else
