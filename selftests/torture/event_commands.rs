@@ -42,7 +42,7 @@ use kernel::{
 const SLOTS: usize = 66;
 
 /// A driver that executes commands.
-pub trait Opener {
+pub trait CommandedDriver {
     /// Name of the driver.
     fn name(&self) -> &'static CStr;
     /// Creates an event.
@@ -110,7 +110,7 @@ impl OpenEvents {
     /// # Errors
     ///
     /// The errno of the called function, or `EBADMSG` if its result is not the expected one.
-    pub fn command(&self, words: &mut Words<'_>, by: &impl Opener) -> Result {
+    pub fn command(&self, words: &mut Words<'_>, by: &impl CommandedDriver) -> Result {
         match words.word() {
             "create" => {
                 let (slot, name, kind) = (words.number()?, name(words)?, kind(words)?);

@@ -17,8 +17,8 @@
 use crate::{
     command::Words,
     event_commands::{
-        OpenEvents,
-        Opener, //
+        CommandedDriver,
+        OpenEvents, //
     },
     event_traffic::EventTraffic,
     item::{
@@ -231,7 +231,9 @@ impl<M: ModuleMetadata + 'static, const PENDS: bool> Driver for TorturePeer<M, P
     }
 }
 
-impl<M: ModuleMetadata + 'static, const PENDS: bool> Opener for DriverRef<TorturePeer<M, PENDS>> {
+impl<M: ModuleMetadata + 'static, const PENDS: bool> CommandedDriver
+    for DriverRef<TorturePeer<M, PENDS>>
+{
     fn name(&self) -> &'static CStr {
         M::NAME
     }

@@ -14,7 +14,7 @@ use crate::{
     mix,
     tally::{
         Count,
-        Index,
+        HasIndex,
         SharedCounts,
         Tally, //
     }, //

@@ -154,19 +154,19 @@ const COUNTS: usize = 2 * FLOWS + NAMES.len();
 const _: () = assert!(Count::SumMismatches as usize + 1 == NAMES.len());
 const _: () = assert!(Flow::Stale as usize + 1 == FLOWS);
 
-/// A count.
-pub trait Index {
-    /// Returns its number.
+/// Names a count: a [`Count`], or a [`Flow`] of a [`Direction`].
+pub trait HasIndex {
+    /// Returns the number of the count.
     fn index(self) -> usize;
 }
 
-impl Index for Count {
+impl HasIndex for Count {
     fn index(self) -> usize {
         2 * FLOWS + self as usize
     }
 }
 
-impl Index for (Direction, Flow) {
+impl HasIndex for (Direction, Flow) {
     fn index(self) -> usize {
         self.0 as usize * FLOWS + self.1 as usize
     }
@@ -183,7 +183,7 @@ impl Default for Tally {
 
 impl Tally {
     /// Adds to a count.
-    pub fn add(&mut self, count: impl Index, value: u64) {
+    pub fn add(&mut self, count: impl HasIndex, value: u64) {
         let sum = &mut self.0[count.index()];
         *sum = sum.wrapping_add(value);
     }
@@ -248,7 +248,7 @@ impl SharedCounts {
     }
 
     /// Returns a count.
-    pub fn get(&self, count: impl Index) -> u64 {
+    pub fn get(&self, count: impl HasIndex) -> u64 {
         self.0[count.index()].load(Relaxed)
     }
 

@@ -57,8 +57,8 @@ use kernel::{
 use torture::{
     command::Words,
     event_commands::{
-        OpenEvents,
-        Opener, //
+        CommandedDriver,
+        OpenEvents, //
     },
     event_traffic::EventTraffic,
     mix,
@@ -75,7 +75,7 @@ use torture::{
         Count,
         Direction,
         Flow,
-        Index,
+        HasIndex,
         SharedCounts,
         NAMES, //
     },
@@ -349,7 +349,7 @@ fn event_traffic(link: &OwnerLink<TorturePair>) -> Result<EventTraffic> {
 
 struct OwnerSide<'a>(&'a Contexts<'a, TortureOwner>, &'a OwnerLink<TorturePair>);
 
-impl Opener for OwnerSide<'_> {
+impl CommandedDriver for OwnerSide<'_> {
     fn name(&self) -> &'static CStr {
         OwnerModule::NAME
     }

@@ -58,7 +58,7 @@ void fuzz_in_place_ends(struct fuzz_in_place *in_place)
 		fuzz_violation("output-in-place-changed", "tag=0x%llx", in_place->tag);
 }
 
-void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms)
+void fuzz_answer_prepare(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms)
 {
 	answer->ms = ms;
 	answer->room = fuzz_below(caller, FUZZ_OUTPUT + 1);

@@ -235,8 +235,8 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. If the handle is not live, fuzz_count() counts only its origin,
- * because no header documents -ESTALE for this function.
+ * d2d_event_ring() returns nothing. If the handle is not live, -ESTALE keeps fuzz_count() from
+ * counting a result: no header documents -ESTALE for this function.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {
@@ -339,7 +339,7 @@ int fuzz_event_wait(struct fuzz_caller *caller, struct fuzz_pick *events, u32 co
 	if (timeout && left && (!err || err == -ETIMEDOUT))
 		fuzz_violation("wait-after-leaving", "events=%u handle=0x%llx err=%d", count,
 			       handles[0], err);
-	/* A long detach ends the waits of its driver. It may have begun during this wait. */
+	/* After 100 ms, a detach ends the waits of its driver. It may have begun in this wait. */
 	is_detaching(events, count, &begun);
 	detached |= begun != begun_before;
 	if (err == -ECANCELED && live && !detached && !leaving)

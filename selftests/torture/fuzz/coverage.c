@@ -142,7 +142,7 @@ static bool is_required(enum fuzz_origin origin)
 
 /*
  * Writes a line for each function: NAME RESULT:COUNT... ORIGIN:COUNT... A "!" at the end of a
- * RESULT or ORIGIN means: the torture fails if the sum of these counts is 0. In the mode fuzz-slow,
+ * RESULT or ORIGIN means: the torture fails if this count is 0 in all runs. In the mode fuzz-slow,
  * this does not hold for errnos.
  */
 ssize_t fuzz_report_coverage(char *text, size_t size)

@@ -235,7 +235,7 @@ void fuzz_play_unregister(struct fuzz_caller *caller)
 
 /*
  * Sends a request before d2d_leave(). If the receiver does not complete it, d2d_leave() must cancel
- * it: no other caller knows its handle.
+ * it: no other caller knows its handle, so none cancels it.
  */
 void fuzz_play_leave(struct fuzz_caller *caller)
 {

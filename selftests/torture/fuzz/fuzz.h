@@ -267,7 +267,7 @@ u8 fuzz_byte(u64 tag);
 void fuzz_in_place_begins(struct fuzz_in_place *in_place, const struct d2d_request *request,
 			  struct fuzz_registration *reg);
 void fuzz_in_place_ends(struct fuzz_in_place *in_place);
-void fuzz_answer_begins(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
+void fuzz_answer_prepare(struct fuzz_caller *caller, struct fuzz_answer *answer, u32 ms);
 void fuzz_check_answer(u64 tag, int err, const struct fuzz_answer *answer);
 
 /* things.c */

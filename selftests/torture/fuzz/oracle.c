@@ -362,7 +362,7 @@ static struct hold {
 } holds[HOLDS];
 static DEFINE_SPINLOCK(holds_lock);
 
-/* The owner must call a routine with a new handle. */
+/* Each time the owner calls `dispatch` or `returned`, the handle of the request must be new. */
 void fuzz_note_hold(d2d_handle handle, u64 tag, struct fuzz_registration *reg)
 {
 	struct hold *hold = &holds[fuzz_mix(handle) % HOLDS];

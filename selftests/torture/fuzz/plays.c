@@ -130,7 +130,7 @@ static void play_call(struct fuzz_caller *caller)
 	u32 flags = D2D_SEND_ATOMIC | (fuzz_chance(caller, 5) ? D2D_SEND_ROUTINE : 0);
 	struct fuzz_answer answer;
 
-	fuzz_answer_begins(caller, &answer, 0);
+	fuzz_answer_prepare(caller, &answer, 0);
 	fuzz_send(caller, &request, flags, NULL, &answer);
 	fuzz_unpick(&request);
 }

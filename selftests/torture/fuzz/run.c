@@ -153,9 +153,9 @@ static void start(void)
 }
 
 /*
- * Stops the players, so no driver completes pended requests any more. Waits with a time limit time
- * out. Unregistering the drivers ends the other waits. If a thread is stuck, the module stays
- * loaded.
+ * Stops the players, so no driver completes pended requests any more. The waits that have a time
+ * limit time out. Unregistering the drivers ends the other waits. If a thread is stuck, the
+ * module stays loaded.
  */
 static void stop(void)
 {

@@ -75,7 +75,7 @@ static void call_alone(struct fuzz_caller *caller, struct fuzz_pick *request)
 	struct fuzz_answer answer;
 	int err;
 
-	fuzz_answer_begins(caller, &answer, ms);
+	fuzz_answer_prepare(caller, &answer, ms);
 	err = fuzz_send(caller, request, 0, NULL, &answer);
 	if (!err && answer.result.status == -ETIMEDOUT)
 		fuzz_check_timed_out(FUZZ_REQUEST_CALL, since, ms);
@@ -128,7 +128,7 @@ static void play_request(struct fuzz_caller *caller)
 		else
 			play_alone(caller, &request);
 	} else if (fuzz_chance(caller, 50)) {
-		fuzz_answer_begins(caller, &answer, any_limit(caller, &request, 1));
+		fuzz_answer_prepare(caller, &answer, any_limit(caller, &request, 1));
 		fuzz_send(caller, &request, flags & D2D_SEND_ATOMIC, NULL, &answer);
 	} else {
 		err = fuzz_send(caller, &request, flags, NULL, NULL);

@@ -103,7 +103,7 @@ void fuzz_thing_unreserve(struct fuzz_thing *thing)
 	WRITE_ONCE(thing->state, FUZZ_IS_FREE);
 }
 
-/* thing->ending counts the call that ended the thing. */
+/* The caller has counted its call in thing->ending. */
 void fuzz_thing_ended(struct fuzz_thing *thing, u32 nth, bool freed)
 {
 	unsigned long flags;
