@@ -47,12 +47,12 @@ bool forwarded;		/* completer() has forwarded the request */
 #define RETURNS	true
 #endif
 /*
- * Record::level_above(). LEVELS is the number of drivers that have received the request and have not given it up. If
- * the request is parked, LEVEL also counts the last receiver, which has given it up. CONCERNS(d): the request is on its
- * way, and d is S or one of the drivers in LEVELS.
+ * Record::level_above(). RECEIVERS is the number of drivers that have received the request and have not given it up.
+ * If the request is parked, LEVEL also counts the last receiver, which has given it up. CONCERNS(d): the request is on
+ * its way, and d is S or one of the drivers that RECEIVERS counts.
  */
-#define LEVELS		(LEVEL_OF(word) - ((word & PARKED) != 0))
-#define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && LEVELS >= 1) || ((d) == R && LEVELS >= 2)))
+#define RECEIVERS	(LEVEL_OF(word) - ((word & PARKED) != 0))
+#define CONCERNS(d)	(ON_ITS_WAY(word) && ((d) == S || ((d) == F && RECEIVERS >= 1) || ((d) == R && RECEIVERS >= 2)))
 
 byte delivering;
 byte homes;
