@@ -308,7 +308,7 @@ static int send_offer(struct twin_slot *slot)
 	if (twin_completion == TWIN_LEARN_WAIT)
 		trace_completion(slot, "wait", offer->status);
 	else
-		/* The owner waits for a pended offer, even with TWIN_LEARN_RETURN. */
+		/* asked=return: even with TWIN_LEARN_RETURN, the owner waits for a pended offer. */
 		trace_completion(slot, pended ? "wait asked=return" : "return", offer->status);
 	return conclude(slot, offer->status);
 }

@@ -393,10 +393,10 @@ static struct event *make_event(const char *name, u32 kind, bool initial)
 }
 
 /*
- * Opens the event of this name. If there is none, makes one, unless @make is NULL. *make says
- * whether the new event is set. The caller holds names_lock.
+ * Opens the event of this name. If there is none, makes one, unless @initial is NULL. *initial
+ * says whether the new event is set. The caller holds names_lock.
  */
-static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *make,
+static int open_locked(twin_handle driver, const char *name, u32 kind, const u32 *initial,
 		       twin_handle *handle, const char **step)
 {
 	struct rb_node *node = rb_find(name, &names, compare_name);
@@ -423,12 +423,12 @@ static int open_locked(twin_handle driver, const char *name, u32 kind, const u32
 		event = rb_entry(node, struct event, node);
 		return event->kind == kind ? add_opening(driver, event, handle) : -EPROTOTYPE;
 	}
-	if (!make)
+	if (!initial)
 		return -ENOENT;
 	if (event_count >= MAX_EVENTS)
 		return -ENFILE;
 	*step = "event-create";
-	event = make_event(name, kind, *make);
+	event = make_event(name, kind, *initial);
 	if (!event)
 		return -ENOMEM;
 	err = add_opening(driver, event, handle);
@@ -461,7 +461,7 @@ static const char *refusal(int err)
 	}
 }
 
-static int open(twin_handle driver, const char *from, u32 kind, const u32 *make,
+static int open(twin_handle driver, const char *from, u32 kind, const u32 *initial,
 		twin_handle *handle)
 {
 	static const char * const kinds[] = { "notification", "synchronization" };
@@ -478,7 +478,7 @@ static int open(twin_handle driver, const char *from, u32 kind, const u32 *make,
 	if (kind > TWIN_EVENT_SYNCHRONIZATION)
 		return twin_refuse(TWIN_OWNER, "bad-event-kind", -EINVAL, "kind=%u", kind);
 	mutex_lock(&names_lock);
-	err = open_locked(driver, name, kind, make, handle, &step);
+	err = open_locked(driver, name, kind, initial, handle, &step);
 	mutex_unlock(&names_lock);
 	if (err)
 		return twin_refuse(TWIN_OWNER, refusal(err), err, "name=%s", name);
