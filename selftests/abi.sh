@@ -6,9 +6,9 @@
 #   old    the commit that shared/owner/recorded.h names; its modules are in /lib/d2d/old
 #   grown  a copy of this tree, in /lib/d2d/grown. Its owner has one more function, d2d_sum(), which its c_peer calls
 #
-# The growing pair is a pair of the tests. Today its version 1.0 has one more operation than in old. This operation
-# precedes those of version 1.1, so today's owners refuse the peers of old with version 1.1. This program loads only the
-# peers of old with version 1.0.
+# The growing pair is a pair of the tests. After the commit of old, its version 1.0 got one more operation. This
+# operation precedes those of version 1.1, so today's owners refuse the peers of old with version 1.1. This program
+# loads only the peers of old with version 1.0.
 cd "$(dirname "$0")" || exit 1
 # shellcheck source=selftests/d2d_lib.sh
 . ./d2d_lib.sh

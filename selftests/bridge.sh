@@ -112,7 +112,7 @@ done <<-EOF
 	started-thread    start   ENODEV    completion=0 the start of the second role fails while its thread waits for an event of the first one
 	started-thread    control EBUSY     completion=0 the control device of the second role fails while its thread waits for an event of the first one
 	started-thread    join    ENODEV    completion=0 joining the roles fails while a thread of the second role waits for an event of the first one
-	dropped-resources join    ENODEV    completion=0 joining the roles fails, and dropping the second role's Resources waits for a thread that waits for an event of the same role
+	dropped-resources join    ENODEV    completion=0 joining the roles fails, and dropping the second role's Resources lasts until a thread ends its wait for an event of that role
 	deferred          nothing ETIMEDOUT timeout=50   the handshake of the second role fails while its work item waits for an event of the first one
 	deferred          start   ENODEV    completion=1 the start of the second role fails while the work item of its handshake waits for an event of the first one
 	deferred          control EBUSY     completion=1 the control device of the second role fails while the work item of its handshake waits for an event of the first one
@@ -137,7 +137,7 @@ verdict "the bridge is unloaded while a thread that uses both roles waits until 
 
 fresh_owners bridge waits=dropped-resources
 await waits_for bridge.never other_a && unload bridge && is_free module_a && is_free other_a
-verdict "the bridge is unloaded, and dropping the second role's Resources waits for a thread that waits for an event of the same role"
+verdict "the bridge is unloaded, and dropping the second role's Resources lasts until a thread ends its wait for an event of that role"
 
 fresh_owners bridge
 unload bridge && trace | grep -E 'step=(attached|rundown) ' | sed -nE 's/^(.*[] ])?([a-z_]+): d2d: .* step=([a-z]+).*/\2:\3/p' | xargs >"$NOTES" &&

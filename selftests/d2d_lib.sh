@@ -26,8 +26,8 @@ done
 # With D2D_CASE: the program's exit status. Empty until the selected case has been reported
 outcome=''
 
-# runs_case NAME - succeeds if the program must run this case. Ends the program if the selected case has been reported:
-# only now, because the lines after that case clean up
+# runs_case NAME - succeeds if the program must run this case. At the first case after the selected one, ends the
+# program: not earlier, because the lines between the two cases clean up
 runs_case()
 {
 	[ -z "$outcome" ] || ktap_finished
@@ -84,7 +84,7 @@ if [ -n "${D2D_CASE-}${D2D_LIST-}" ]; then
 	__ktap_test()
 	{
 		if [ -n "${D2D_LIST-}" ]; then
-			# runs_case() lists and skips each case that begins with `fresh`: this one does not.
+			# This case does not begin with `fresh`: runs_case() lists and skips those that do.
 			[ "${3-}" = SKIP ] || echo "no fresh: $2"
 			return
 		fi

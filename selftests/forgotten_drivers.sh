@@ -171,10 +171,10 @@ wait "$sender"
 [ "$unloaded" = 0 ] && expelled && act "wait r1; expect r1 status=-$ECANCELED" && another_works
 verdict "a module is unloaded while a thread is inside its driver: unloading ends when the thread has returned, and the sender gets ECANCELED"
 
-# The library must not dispatch a queued request to a module that is being unloaded. If the sender cannot sleep, the
-# request's only work item dispatches the request. Here bob has completed r0, but pauses inside his dispatch routine. So
-# r0's work item is busy, and r0 stays queued when alice sends it to forgetful. The library must call forgetful's
-# dispatch routine only for r1, which alice has sent in task context.
+# The library must not dispatch a queued request to a module that is being unloaded. Each request has one work item,
+# which dispatches the request if the sender cannot sleep. Here bob has completed r0, but pauses inside his dispatch
+# routine. So r0's work item is busy, and r0 stays queued when alice sends it to forgetful. The library must call
+# forgetful's dispatch routine only for r1, which alice has sent in task context.
 fresh_actor
 load forgetful forgets=registered at=exit &&
 	act "register alice; register bob; on-dispatch bob answer-and-pause; alloc r0 alice; alloc r1 alice; lookup forgetful"

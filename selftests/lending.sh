@@ -7,7 +7,7 @@
 #                   2  the owner uses the peer's counters
 #                   3  the peer asks for counters, but the owner lends a ring
 #                   4  the owner asks for a ring, but the peer lends counters
-#                   5  the peer sends the owner a request for each counter, to which user_buffer points
+#                   5  for each counter, the peer sends the owner a request whose user_buffer points to the counter
 #                   6  the peer sends c_borrower a request whose user_buffer points to a counter
 #   /dev/c_borrower 1  this peer, which is in C, uses the owner's ring
 #   /dev/lender     1  the owner gets the peer's counters, and uses them

@@ -66,11 +66,9 @@ verb_of()
 	fi
 }
 
-# agree OWNER_MINOR ITEMS PEER PEER_MINOR - succeeds if the owner and the peer exchange what both know. They must
-# refuse:
-# - the owner: events and items that only a newer peer knows. Items that do not fit into the queue do not reach the
-#   owner.
-# - the peer: items that only a newer owner knows.
+# agree OWNER_MINOR ITEMS PEER PEER_MINOR - succeeds if the owner and the peer exchange what both know. The owner must
+# refuse events and items that only a newer peer knows; items that do not fit into the queue do not reach the owner. The
+# peer must refuse items that only a newer owner knows.
 agree()
 {
 	load "$3" && trace | grep -q "step=attached to=$3" &&

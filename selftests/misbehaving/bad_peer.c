@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Test: a driver in C that does one wrong thing, which the parameter "fault" names. The owner must
- * refuse this thing, or d2d_queue.h if it is a misuse of an item. There are two exceptions:
+ * refuse it; if it is a misuse of an item, the functions of d2d_queue.h must. There are two
+ * exceptions:
  * - fault=item-not-released: the owner must revoke the item's handle;
  * - fault=detach-under-lock: lockdep must make a report.
  *

@@ -223,9 +223,10 @@ static enum kind kind_of(d2d_handle handle)
 }
 
 /*
- * Passes a valid handle of each kind that the function does not accept. Alters the kind bits of
- * each other handle, and passes the result, too, unless the bits now state an accepted kind. Bits
- * that state an item are passed in any case, because no item has the altered handle.
+ * Passes a valid handle of each kind that the function does not accept. For each accepted kind,
+ * alters the kind bits of a valid handle, and passes each result, unless the bits now state an
+ * accepted kind. Bits that state an item are passed in any case, because no item has the altered
+ * handle.
  */
 static void pass_all_to(const struct function *function)
 {
