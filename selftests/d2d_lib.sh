@@ -132,7 +132,7 @@ words()
 	relay_peer.then) echo complete no-return pend ;;
 	unloading_owner.job) echo work thread delayed bottom-half timer leaked ;;
 	waiting_peer.waits_in) echo operation deferred work thread ;;
-	waiting_peer.waits_for) echo event request link ;;
+	waiting_peer.waits_for) echo event request link again ;;
 	esac
 }
 

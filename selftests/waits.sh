@@ -60,6 +60,11 @@ in_background()
 	load_waiting "$1" "$2" && await one_waits "$2" && peer_unloads && wait_was_cancelled "$1" && owner_is_idle
 }
 
+pends_again()
+{
+	[ "$(trace | grep -c "waiting_peer: .* step=pend ")" -ge 2 ]
+}
+
 has_thread()
 {
 	grep -qsx "$1" /proc/[0-9]*/comm
@@ -77,7 +82,7 @@ verdict_and_unload()
 	! loaded waiting_peer || unload waiting_peer
 }
 
-begin 11
+begin 13
 # The timeout of a handshake must not end before a case does.
 load module_a completion=1 timeout=600000
 
@@ -121,6 +126,15 @@ fresh_trace
 load_waiting deferred link && await is_attached && only_refusal_is waiting_peer settled-link-in-deferred &&
 	trace | grep -q "step=event-wait by=deferred status=-$EDEADLK\$" && peer_unloads && owner_is_idle
 verdict_and_unload "settled-link-in-deferred: the work item of a pended handshake waits for the end of this handshake: EDEADLK"
+
+fresh_trace
+load_waiting deferred again && await pends_again && peer_unloads && owner_is_idle
+verdict_and_unload "the work item of a pended handshake pends the handshake again each time: unloading the peer ends this"
+
+fresh_trace
+unload module_a && load module_a completion=0 timeout=50
+! load_waiting deferred again && pends_again && not_loaded waiting_peer && owner_is_idle
+verdict_and_unload "the work item of a pended handshake pends the handshake again each time: loading the peer fails when the handshake times out"
 
 fresh_trace
 unload module_a && load module_a completion=1 timeout=50

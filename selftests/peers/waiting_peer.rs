@@ -36,6 +36,10 @@ use kernel::{
         Completion,
         SpinLockIrq, //
     },
+    time::{
+        delay::fsleep,
+        Delta, //
+    },
     ModuleMetadata, //
 };
 
@@ -54,7 +58,7 @@ d2d::module_peer! {
         },
         waits_for: u32 {
             default: 0,
-            description: "What the peer waits for. 0: an event of its own. 1: a request that it has sent. 2: the end of its handshake, by `settled_link`",
+            description: "What the peer waits for. 0: an event of its own. 1: a request that it has sent. 2: the end of its handshake, by `settled_link`. 3: nothing; its function `deferred` pends the handshake again, until that is refused",
         },
         settles: u32 {
             default: 0,
@@ -72,6 +76,7 @@ const THREAD: u32 = 3;
 const EVENT: u32 = 0;
 const REQUEST: u32 = 1;
 const LINK: u32 = 2;
+const AGAIN: u32 = 3;
 
 /// The driver that receives the request [`PEND`], and keeps it pending.
 const OWNER: &CStr = c"module_a";
@@ -123,7 +128,8 @@ impl Waiting {
                 sent.wait(None)?.output::<u64>()?;
                 Ok(())
             }
-            _ => handle.settled_link().map(|_| ()),
+            LINK => handle.settled_link().map(|_| ()),
+            _ => Ok(()),
         }
     }
 
@@ -167,7 +173,7 @@ impl Driver for Waiting {
         });
         Ok(Self {
             waits_in: check_parameter(PeerModule::NAME, "waits_in", waits_in, 0..=THREAD)?,
-            waits_for: check_parameter(PeerModule::NAME, "waits_for", waits_for, 0..=LINK)?,
+            waits_for: check_parameter(PeerModule::NAME, "waits_for", waits_for, 0..=AGAIN)?,
             inner: KBox::pin_init(inner, GFP_KERNEL)?,
         })
     }
@@ -206,6 +212,11 @@ impl Driver for Waiting {
     }
 
     fn deferred<'a>(&self, offer: Offer<'a, Self>) -> Disposition<'a> {
+        if self.waits_for == AGAIN {
+            // Only to print fewer lines.
+            fsleep(Delta::from_millis(10));
+            return offer.pend();
+        }
         // The test reads the result from the trace.
         let _ = self.wait_in("deferred");
         offer.accept()

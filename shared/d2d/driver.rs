@@ -584,7 +584,8 @@ impl<T: Driver> Shared<T> {
 
     /// Whether the job `deferred` was started and has not returned. Any context.
     fn is_deferring(&self) -> bool {
-        self.deferred.as_ref().is_some_and(job::Work::is_busy)
+        // `is_busy` may miss that the job was started again while it ran.
+        self.deferred.as_ref().is_some_and(job::Work::is_busy) || self.pended.lock().is_some()
     }
 
     /// Waits until the job `deferred` has returned, if it was started. The job may be waiting, too:
@@ -612,8 +613,14 @@ impl<T: Driver> Shared<T> {
         Ok(())
     }
 
-    /// Makes [`Shared::defer`] refuse further offers, and waits for the job `deferred` if it runs. If
-    /// an offer still waits for the job, completes the offer with `ECANCELED`. May sleep.
+    /// Makes [`Shared::defer`] refuse further offers. Otherwise a driver that pends its offer again in
+    /// [`Driver::deferred`] would keep the job `deferred` busy for ever. May sleep.
+    pub(crate) fn close_deferred(&self) {
+        self.handshake_jobs.close();
+    }
+
+    /// Waits for the job `deferred` if it runs, and stops it. If an offer still waits for the job,
+    /// completes the offer with `ECANCELED`. May sleep.
     pub(crate) fn stop_deferred(&self) {
         self.handshake_jobs.stop(|| {});
         let offer = self.pended.lock().take();
@@ -659,7 +666,7 @@ where
     ///
     /// # Errors
     ///
-    /// Returns the offer if another one waits, or after [`Shared::stop_deferred`].
+    /// Returns the offer if another one waits, or after [`Shared::close_deferred`].
     pub(crate) fn defer(&self, kept: Kept) -> Result<(), Kept> {
         // If the job runs at once, it waits for this lock, and then finds the offer.
         let mut pended = self.pended.lock();

@@ -110,6 +110,7 @@ where
         if result.is_err() {
             // The job `deferred` may not have called `note_handshake_result` yet. The caller drops the registration
             // next, so the driver can leave now. That ends the waits of the job.
+            self.shared.close_deferred();
             self.end_waits();
             self.shared.flush_deferred(|| self.end_waits());
         }
@@ -141,6 +142,7 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.devices.close();
         // Otherwise a job that restarts itself would go on until it is stopped below.
         self.shared.jobs.close();
+        self.shared.close_deferred();
         // This comes before the waits for the jobs, because a job may wait for an event or a request of any role. One
         // call of `end_waits` is not enough: a thread may still deliver a request to the driver, and a job may wait
         // until that request is cancelled.

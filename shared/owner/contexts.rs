@@ -133,7 +133,7 @@ pub trait Owner: Sized + Send + Sync + 'static {
     fn leaving(_contexts: &Contexts<'_, Self>) {}
 
     /// Returns the initial value of the owner's block of data in a context. Called once for each
-    /// context, with interrupts disabled: must not sleep.
+    /// context. May sleep.
     fn data(config: &Config) -> <Self::Pair as Pair>::OwnerData;
 
     /// Returns the memory that the owner [lends](d2d::lent) the peers of this context until the
@@ -428,7 +428,8 @@ where
         // driver, and `ContextMemory::keep` keeps its box. The blocks of data have the sizes of the
         // pair.
         let context = unsafe { context_box.context::<O::Pair>() };
-        context.with_owner_data(|data| *data = O::data(config));
+        let data = O::data(config);
+        context.with_owner_data(|block| *block = data);
         let binding = KBox::pin_init(
             Binding::new(OwnerLink::new(context), O::new(state, id)),
             GFP_KERNEL,

@@ -239,15 +239,21 @@ impl Waiter<'_> {
     }
 
     /// Ends the wait with `outcome`, unless it has ended before. Returns the outcome with which the wait
-    /// has ended. The waiter was linked; it is no user of its events any more.
+    /// has ended. If the waiter was linked, it is no user of its events any more.
     fn end(&self, key: &mut Key, outcome: Result<u32>) -> Result<u32> {
-        if let WaitState::Ended(outcome) = self.state.get() {
+        let state = self.state.get();
+        if let WaitState::Ended(before) = state {
+            return before;
+        }
+        // INVARIANT: If the blocks are on lists, the loop takes them off.
+        self.state.set(WaitState::Ended(outcome));
+        if let WaitState::New = state {
             return outcome;
         }
         for (block, event) in self.blocks.iter().zip(self.events()) {
-            // SAFETY: The waiter was linked, and the wait has not ended, so `state` is `Waiting`. So by
-            // the type invariants, the node is on the event's list, and both neighbours are nodes or the
-            // head of that list. The list is used only with the key, which the caller has.
+            // SAFETY: `state` was `Waiting`. So by the type invariants, the node is on the event's list,
+            // and both neighbours are nodes or the head of that list. The list is used only with the
+            // key, which the caller has.
             unsafe {
                 let bindings::list_head { next, prev } = *block.node.get();
                 (*prev).next = next;
@@ -256,7 +262,6 @@ impl Waiter<'_> {
             event.uses(key).waiting -= 1;
             event.end_use(key);
         }
-        self.state.set(WaitState::Ended(outcome));
         outcome
     }
 
