@@ -150,7 +150,6 @@ impl<T: Driver> Drop for Registration<T> {
         self.shared.jobs.stop(|| self.end_waits());
         // The job `deferred` completes a pended handshake before the driver is detached.
         self.shared.flush_deferred(|| self.end_waits());
-        // Cancels an offer that the driver has pended after this wait.
         self.shared.stop_deferred();
         if self.shared.clear_asked() {
             safe_calls::d2d_detach(self.raw_handle);

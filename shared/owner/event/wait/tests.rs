@@ -338,6 +338,8 @@ mod cases {
         fixture.settle(note, abi::D2D_EVENT_MAX_WAITS)?;
         assert_eq!(fixture.wait(&[other, note], ANY), Err(EAGAIN));
         assert_eq!(fixture.status(other)?.waiting, 0);
+        // The refused wait is no user of the event any more.
+        assert_eq!(fixture.try_take(other), Some(false));
         // The limit does not apply to a wait that does not sleep.
         assert_eq!(fixture.wait(&[other, note], now(ANY)), Err(ETIMEDOUT));
         fixture.set(note)?;
