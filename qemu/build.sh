@@ -35,7 +35,7 @@ D2D_ROOT=$("$LAB/root/root.sh")
 export D2D_ROOT
 out=$source/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 
-# Build for Debian's kernels and the bench as a user does. D2D_INLINE= saves rustc time in all other builds.
+# Build for Debian's kernels and the bench as a user does. D2D_INLINE= (shared/library.mk) saves time in all others.
 case $KVER$bench in
 *+deb* | *y) ;;
 *) KMAKE+=(D2D_INLINE=) ;;

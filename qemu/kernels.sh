@@ -56,9 +56,10 @@ try() {
 	row "| $name | $ARCH | $(compilers "$kernel") | $tests | $((passed - before_passed)) | $((failed - before_failed)) | $((skipped - before_skipped)) |"
 }
 
-# others - prints the kernels of trixie for x86-64 that get only some_tests. Of those for clouds, prints the newest. Of
-# the others, omits the newest and $older. Also omits the kernels that the lab refuses: with PREEMPT_RT, and 6.12.
-others() {
+# kernels_for_some_tests - prints the kernels of trixie for x86-64 that get only some_tests. Of the kernels for clouds,
+# prints the newest. Of the rest, prints all but the newest and $older. Omits the kernels that the lab refuses: with
+# PREEMPT_RT, and 6.12.
+kernels_for_some_tests() {
 	local names
 	names=$("$LAB/enter.sh" apt-cache pkgnames linux-headers- |
 		sed -nE 's/^linux-headers-(([7-9]|[1-9][0-9]+)\.[^-]*\+deb13[^-]*(-cloud)?-amd64)$/\1/p' | sort -rV)
@@ -74,7 +75,7 @@ else
 	try "$older-amd64" x86_64 "$LAB/test.sh"
 	try "$unstable-amd64" x86_64 "$LAB/test.sh"
 	try '' arm64 "$LAB/test.sh"
-	for version in $(others); do
+	for version in $(kernels_for_some_tests); do
 		try "$version" x86_64 some_tests
 	done
 	try "$older-arm64" arm64 some_tests

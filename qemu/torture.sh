@@ -3,8 +3,8 @@
 # Runs the torture, the fuzzer and rounds of all_pairs.sh (docs/testing.md), each for about SECONDS, in User-Mode Linux.
 # With PAIR, loads, uses and unloads that pair instead.
 # Usage: torture.sh [SECONDS [SEED]]
-# Environment: PAIR, a pair outside of this tree; KVER; with PAIR also KERNEL (default: sanitizer); D2D_KERNEL, ignored
-# unless it is User-Mode Linux
+# Environment: PAIR, a pair outside of this tree; KVER; with PAIR also KERNEL (default: sanitizer); D2D_KERNEL, the
+# directory of a kernel, ignored unless it is User-Mode Linux
 . "$(dirname "$0")/lib/lab.sh"
 
 seconds=${1:-30}

@@ -55,8 +55,8 @@ failed_names() {
 		/^# / && (why == "" || /^[# ]*(FAIL: |not ok )/) { why = $0; sub(/^[# ]+/, "", why) }' "$1"
 }
 
-# part_now NAME CMD... - runs a part. Prints the part's counts in a diagnostic line, because the line of counts is the
-# one that total prints
+# part_now NAME CMD... - runs a part. Prints the part's counts in a diagnostic line, because only the function total may
+# print a line of counts
 part_now() {
 	local name=$1 log status=0 start=$SECONDS before
 	shift

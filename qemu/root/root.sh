@@ -33,8 +33,8 @@ make_root() {
 	"$LAB/root/remove.sh" "$resolved" "$resolved.tmp"
 
 	# The mount namespace of unshare.sh removes the mounts of an interrupted run. unshare.sh gives a plain user the
-	# user namespace that enter.sh uses. In a user namespace that mmdebstrap creates, files could belong to other
-	# users.
+	# user namespace that enter.sh uses. If mmdebstrap created a user namespace of its own, enter.sh could see other
+	# users as the owners of the root's files.
 	step "make $what (once)" "2 min" "$CACHE/log/root.log" \
 		"$LAB/root/unshare.sh" -- mmdebstrap --mode=root --variant=apt "${options[@]}" \
 		--include="$(IFS=, && echo "${packages[*]}")" \
