@@ -352,7 +352,9 @@ impl RequestTraffic {
                 self.count(Count::WrongValues, (value != output_for(key)).into());
                 self.count(Count::OutputMismatch, value.wrapping_neg());
             }
-            Err(ECANCELED) if unregisters || key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
+            Err(ECANCELED) if unregisters || key & UNCOUNTED != 0 => {
+                self.count(Count::CauseUnknown, 1)
+            }
             Err(ECANCELED) => {
                 self.count(Count::Cancelled, 1);
                 self.count(Count::CancelMismatch, 1u64.wrapping_neg());
@@ -362,7 +364,7 @@ impl RequestTraffic {
                 self.count(Count::NotForwarded, 1)
             }
             // The sender unregisters, and the receiver has failed the request; see `complete_ended`.
-            Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::Orphaned, 1),
+            Err(EIO) if key & UNCOUNTED != 0 => self.count(Count::CauseUnknown, 1),
             Err(_) => self.count_if_wrong(true),
         }
     }
@@ -417,7 +419,7 @@ impl RequestTraffic {
         let Some(cancel) = cancel else {
             return self.count(Count::WrongValues, 1);
         };
-        // If the receiver unregisters, the library cancels the requests that it has. Then do not count the result.
+        // If the receiver may unregister, perhaps the library has cancelled the request. Then do not count the result.
         let certain = route.is_none_or(|route| !route.unregisters);
         match cancel.cancel() {
             Ok(()) => self.count(Count::CancelMismatch, certain.into()),

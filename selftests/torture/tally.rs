@@ -79,7 +79,7 @@ pub enum Count {
     /// Requests cancelled by their sender.
     Cancelled,
     /// Requests cancelled or failed while a driver might unregister, perhaps because of that.
-    Orphaned,
+    CauseUnknown,
     /// Requests that timed out.
     TimedOut,
     /// Requests that could not be forwarded.
@@ -97,7 +97,7 @@ pub enum Count {
     Foreign,
     /// Items whose number in the queue shows that an item was skipped, or taken twice.
     Gaps,
-    /// Items whose number in their run shows this.
+    /// Items whose number in their run shows that an item of the run was skipped, or taken twice.
     Disorder,
     /// Operations that returned a wrong value.
     WrongValues,
@@ -130,7 +130,7 @@ pub const NAMES: [&str; 30] = [
     "sent",
     "completed",
     "cancelled",
-    "orphaned",
+    "cause-unknown",
     "timed-out",
     "not-forwarded",
     "forwarded",

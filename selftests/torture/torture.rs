@@ -60,7 +60,7 @@ pair! {
             foreign: u64,
             /// Items whose `seq` shows that an item was skipped, or taken twice.
             gaps: u64,
-            /// Items whose number in their run shows this.
+            /// Items whose number in their run shows that an item of the run was skipped, or taken twice.
             disorder: u64,
         }
     }

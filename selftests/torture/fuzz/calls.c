@@ -235,8 +235,8 @@ int fuzz_event_close(struct fuzz_caller *caller, struct fuzz_pick *event)
 }
 
 /*
- * d2d_event_ring() returns nothing. If the handle is not live, -ESTALE keeps fuzz_count() from
- * counting a result: no header documents -ESTALE for this function.
+ * d2d_event_ring() returns nothing. fuzz_count() counts only documented results. So it does not
+ * count -ESTALE, which no header documents for this function.
  */
 void fuzz_event_ring(struct fuzz_caller *caller, struct fuzz_pick *event)
 {

@@ -182,7 +182,7 @@ out:
 	return status;
 }
 
-/* Never returns 0 for a failed request, whose information the oracle would take for wrong. */
+/* Never returns 0 for a failed request: the oracle would take its information for wrong. */
 int fuzz_returned(void *self, const struct d2d_request *request, const struct d2d_result *result)
 {
 	struct fuzz_pick hold = fuzz_pick_hold(request->handle);
