@@ -51,8 +51,8 @@ bool attacher_done;
 bool owner_leaving, owner_gone;
 byte in_completion;	/* threads in the owner's completion routine */
 
-/* With the fault GIVEN_BACK_AS_SEEN, give_back() does nothing if the state has changed since NOTE_STATE. */
-#ifdef GIVEN_BACK_AS_SEEN
+/* With the fault GIVEN_BACK_IF_UNCHANGED, give_back() does nothing if the state has changed since NOTE_STATE. */
+#ifdef GIVEN_BACK_IF_UNCHANGED
 #define NOTE_STATE	known = state
 #define IS_SAME_STATE	(known == state)
 #else

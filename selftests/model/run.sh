@@ -63,8 +63,8 @@ fault word states UNREGISTERS_S no-leaving-check : Requests::fill() does not che
 fault word states ROUTINE,UNREGISTERS_S home-before-enter : Requests::bring_home() enters the sender after the transition
 mutant handshake states - failed-handshake-leaves-detaching : Registry::end_handshake() makes the state Detaching first
 fault handshake states ROUTINE,ATTACHES=1 given-back-early : Server::completed_handshake() makes a context free while d2d_attach() runs
-fault handshake states - given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
-fault handshake states ROUTINE,ATTACHES=1 given-back-as-seen : Server::give_back() does nothing if the state has changed meanwhile
+fault handshake states - given-back-if-unchanged : Server::give_back() does nothing if the state has changed meanwhile
+fault handshake states ROUTINE,ATTACHES=1 given-back-if-unchanged : Server::give_back() does nothing if the state has changed meanwhile
 fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::await_completion() takes any error for a timeout
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
 mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-request-cannot-be-cancelled : Requests::cancel_for() does not check whether a parked request goes back to a forwarder

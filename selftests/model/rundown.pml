@@ -9,10 +9,10 @@
  * its unlock counts, read first, equals the sum of its lock counts.
  *
  * Memory is sequentially consistent in the model. In the code, these things order the accesses:
- *   - After it has read the unlock counts, the kernel waits for a grace period of RCU (X in srcutree.c), and so for all
- *     increments that began before. The litmus tests reader-missed-by-the-grace-period and
+ *   - After it has read the unlock counts, the kernel waits for a grace period of RCU (at the comment X in srcutree.c),
+ *     and so for all increments that began before. The litmus tests reader-missed-by-the-grace-period and
  *     reader-inside-after-the-grace-period check this.
- *   - Before and after it changes the index, the kernel has smp_mb() (E and D in srcutree.c).
+ *   - Before and after it changes the index, the kernel has smp_mb() (at the comments E and D).
  *   - Readers::enter() counts the reader, and then loads the pointer `open` by an acquire. Rundown::open() stores this
  *     pointer, and then OPEN, by releases.
  *   - Rundown::close_and_end_waits() stores null by a relaxed store, which the grace period orders. It stores CLOSED by
