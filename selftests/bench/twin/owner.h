@@ -14,8 +14,8 @@
 #define TWIN_MAX_CAPACITY	1048576
 
 /*
- * The bit says what a handle names. A handle from twin_register() and the handle of an event have
- * none of these bits. The handles of items have another form (queue.h).
+ * If one of these bits is set, it says what the handle names. A handle from twin_register() and the
+ * handle of an event have none of them. The handles of items have another form (queue.h).
  */
 #define TWIN_HANDLE_OFFER	BIT(28)	/* the request of a handshake */
 #define TWIN_HANDLE_TARGET	BIT(29)	/* a driver, found by twin_lookup() */
