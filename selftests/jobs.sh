@@ -121,7 +121,7 @@ if [ ! -w "$CPU1" ]; then
 elif ! skips_leak "$name" "the driver never drops its jobs"; then
 	fresh_leaking_peer
 	# Start the jobs on CPU 1, which goes offline: bottom-half work that starts itself again stays on its CPU.
-	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl run_on /dev/d2d_test && unload device_peer && unload module_a
+	taskset 2 ./devctl leak /dev/d2d_test && switch_cpu && devctl leaked_jobs_run /dev/d2d_test && unload device_peer && unload module_a
 	verdict "$name"
 fi
 

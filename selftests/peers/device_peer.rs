@@ -125,7 +125,7 @@ const MAY_WRITE: u32 = _IO(KIND, 11);
 /// Leaks each kind of job, a device and a pending call.
 const LEAK: u32 = _IO(KIND, 12);
 /// Waits until each leaked job has run once more.
-const RUN_ON: u32 = _IO(KIND, 13);
+const LEAKED_JOBS_RUN: u32 = _IO(KIND, 13);
 
 /// The number of leaked jobs.
 const LEAKED: usize = 7;
@@ -169,7 +169,7 @@ fn count(driver: &DriverRef<DevicePeer>, job: usize) {
     }
 }
 
-fn run_on(driver: &DriverRef<DevicePeer>) -> Result {
+fn leaked_jobs_run(driver: &DriverRef<DevicePeer>) -> Result {
     let runs = || driver.runs.each_ref().map(|runs| runs.load(Relaxed));
     let before = runs();
     for _ in 0..3000 {
@@ -277,7 +277,7 @@ impl device::File for Opened {
             }
             MAY_WRITE => Ok(call.may_write().into()),
             LEAK => leak(driver, call).map(|()| 0),
-            RUN_ON => run_on(driver).map(|()| 0),
+            LEAKED_JOBS_RUN => leaked_jobs_run(driver).map(|()| 0),
             _ => Err(ENOTTY),
         }
     }

@@ -60,7 +60,7 @@ const PENDING: u32 = 0x6409;
 const WAIT: u32 = 0x640a;
 const MAY_WRITE: u32 = 0x640b;
 const LEAK: u32 = 0x640c;
-const RUN_ON: u32 = 0x640d;
+const LEAKED_JOBS_RUN: u32 = 0x640d;
 
 /// `struct sigaction`, on x86-64 and arm64.
 #[repr(C)]
@@ -590,13 +590,17 @@ fn compat(_path: &str) -> Outcome {
 fn leak(path: &str) -> Outcome {
     let file = open(path, 0)?;
     is("leaking", ioctl(&file, LEAK, 0), Ok(0))?;
-    run_on(path)
+    leaked_jobs_run(path)
 }
 
 /// Waits until each leaked job has run once more.
-fn run_on(path: &str) -> Outcome {
+fn leaked_jobs_run(path: &str) -> Outcome {
     let file = open(path, 0)?;
-    is("each leaked job runs", ioctl(&file, RUN_ON, 0), Ok(0))
+    is(
+        "each leaked job runs",
+        ioctl(&file, LEAKED_JOBS_RUN, 0),
+        Ok(0),
+    )
 }
 
 const CHECKS: [(&str, Check); 9] = [
@@ -608,7 +612,7 @@ const CHECKS: [(&str, Check); 9] = [
     ("uses", uses),
     ("compat", compat),
     ("leak", leak),
-    ("run_on", run_on),
+    ("leaked_jobs_run", leaked_jobs_run),
 ];
 
 fn become_user(uid: &str) -> Outcome {
