@@ -110,7 +110,8 @@ lines_of_both_drivers()
 	printed 'alarm|sleeper' | grep -v ': log '
 }
 
-# as_in_windows - plays the steps "as_port alarm" of qemu/windows-example.sh, from `alarm!0` to the last `sleeper=1`
+# as_in_windows - does what `as_port alarm` in qemu/windows-example.sh does with the Windows drivers, from the first
+# call of the alarm to the last nap
 as_in_windows()
 {
 	fails EINVAL make_call 0 && make_call 1 >/dev/null && make_call 20 >/dev/null && begin_calls 2 "$HOUR" &&

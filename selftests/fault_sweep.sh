@@ -102,7 +102,7 @@ sweep "unloading module_b" 0 owner unload "$b"
 sweep "loading a peer that has a thread" 10 owner load "$(module_path waiting_peer)" \
 	"$(in_numbers waiting_peer waits_in=thread)"
 
-# LEAST is 2, because the first d2d_request_alloc() also allocates records. Lookup and send allocate nothing.
+# At least 2 allocations: the first d2d_request_alloc() also allocates records. Lookup and send allocate nothing.
 sweep "the first request, to module_a and then to bob" 2 actors write "$ACTOR" \
 	"alloc r0 alice; lookup module_a; send r0 module_a; wait r0; expect r0 output=42; send r0 bob; wait r0; free r0"
 sweep "a request that is sent in hardirq to a driver that may sleep" 1 actors write "$ACTOR" \

@@ -26,8 +26,8 @@ context_is()
 }
 
 # via COMPLETION - prints the field via= of the line step=completion after a pended handshake: how the owner has learned
-# of its end. asked=return: completion=0 asks the owner to learn of the end by the return of `dispatch`, so it waits
-# only if the handshake is pending then, as here
+# of its end. asked=return: with completion=0, the owner waits only for a handshake that is pending when `dispatch`
+# returns, as here
 via()
 {
 	case $1 in

@@ -49,7 +49,8 @@ reset_failslab()
 		require-start 0 require-end 0xffffffffffffffff reject-start 0 reject-end 0
 }
 
-# fail_modules_only - spares __alloc_object, in which kmemleak allocates its record of each allocation of a module
+# fail_modules_only - lets only allocations by modules fail, but not those of __alloc_object, in which kmemleak
+# allocates its record of each allocation of a module
 fail_modules_only()
 {
 	setting ignore-gfp-wait N require-start "$MODULES_START" require-end "$MODULES_END"

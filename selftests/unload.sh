@@ -101,9 +101,8 @@ watch()
 # settled - succeeds if the kernel has freed the init memory of the module that was loaded last. The work item that
 # frees it, do_free_init, waits for all CPUs, and would hang while a call is paused in an interrupt.
 #
-# do_free_init must have started and ended. The trace need not show that it was queued: the kernel does not queue it
-# again while it is still queued after an earlier load. The work item execmem_cache_clean gives back the memory of
-# freed code. If it was queued, it must have ended, too
+# do_free_init must have started and ended. The trace need not show that it was queued: an earlier load may have queued
+# it. The work item execmem_cache_clean gives back the memory of freed code. If it was queued, it must have ended, too
 settled()
 {
 	awk '{ work = /do_free_init/ ? "free" : /execmem_cache_clean/ ? "clean" : "other" }

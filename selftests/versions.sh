@@ -15,7 +15,7 @@ fresh_growing()
 }
 
 # The owners of the growing pair. Each line is MODULE MINOR ITEMS. Each minor version after 0 appends a kind of items,
-# longer than those of the older kinds. ITEMS is the newest minor version whose items fit into the owner's queues
+# longer than those of the older kinds. The owner's queues have room for the items of the minor versions up to ITEMS
 growing_owners()
 {
 	cat <<-EOT

@@ -3,8 +3,8 @@
 # under the same name and with its tests, into this folder.
 #
 # `make check` runs clippy only on the build for the stock kernel, which has no CONFIG_KUNIT. So the rules below compile
-# the tests with clippy. qemu/mutants.sh sets D2D_BUILD_ID: mutants are compiled with rustc, which takes less time, and
-# does not fail for code that a mutant leaves unused.
+# the tests with clippy. With D2D_BUILD_ID, which qemu/mutants.sh sets, they use rustc: this takes less time, and does
+# not fail for code that a mutant leaves unused.
 clean-files += selftests/kunit/*.rmeta
 
 ifeq ($(CONFIG_KUNIT),y)

@@ -205,7 +205,7 @@ static void must_refuse(const struct function *function, d2d_handle handle, cons
 	expect(function->call(handle) == -ESTALE, function->name, kind);
 }
 
-/* Returns the kind that the bits of a handle state (see d2d.h). The handle need not be valid. */
+/* Returns the kind that a handle's bits stand for (see d2d.h). The handle need not be valid. */
 static enum kind kind_of(d2d_handle handle)
 {
 	static const enum kind of[] = {
@@ -224,9 +224,9 @@ static enum kind kind_of(d2d_handle handle)
 
 /*
  * Passes a valid handle of each kind that the function does not accept. For each accepted kind,
- * alters the kind bits of a valid handle, and passes each result, unless the bits now state an
- * accepted kind. Bits that state an item are passed in any case, because no item has the altered
- * handle.
+ * alters the kind bits of a valid handle, and passes each result, unless the function accepts the
+ * new kind. A handle whose bits now stand for an item is passed in any case, because no item has
+ * this handle.
  */
 static void pass_all_to(const struct function *function)
 {

@@ -135,7 +135,7 @@ static int run_somewhere(char *line)
 	}
 }
 
-/* Must not allocate memory: fault_sweep.sh makes allocations fail, and means the library's. */
+/* Must not allocate memory: fault_sweep.sh must make only the library's allocations fail. */
 static ssize_t do_write(struct file *file, const char __user *buffer, size_t count, loff_t *offset)
 {
 	char text[TEXT_SIZE] = {};
