@@ -213,7 +213,8 @@ impl Event {
         // SAFETY: By `Startable::as_routine`, the routine may be called until the job's driver has
         // left. The owner removes the handler when the driver of this handle leaves. Both are the
         // same driver: a module links this crate once for each role, and has one driver in a role.
-        // If another module's driver has this handle, the owner refuses the routine.
+        // If this handle is stale, its number may name a handle of another module's driver by now.
+        // Then the owner refuses the routine.
         let result = unsafe { abi::d2d_event_on_set(self.handle, routine, argument) };
         note_if_out_of_memory(to_result(result))
     }

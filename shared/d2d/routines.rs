@@ -114,9 +114,9 @@ unsafe extern "C" fn dispatch<T: Routines>(
     this: *mut c_void,
     request: *const abi::d2d_request,
 ) -> c_int {
-    // SAFETY: `driver_object` made `this` from an `Arc<T>`. The registration keeps this `Arc` until `d2d_unregister`
-    // has returned, which waits for this call. By the caller, `request` is valid for reads during the call, and is a
-    // request that the driver has received.
+    // SAFETY: `driver_object` made `this` from an `Arc<T>`. The code that has registered the object keeps this `Arc`
+    // until the owner has removed the object. The owner waits for this call before it does so. By the caller, `request`
+    // is valid for reads during the call, and is a request that the driver has received.
     unsafe {
         receive(driver::<T>(this).name(), request, |request| {
             T::dispatch(driver::<T>(this), request)
@@ -151,8 +151,8 @@ unsafe extern "C" fn completed<T: Routines>(
     result: *const abi::d2d_result,
 ) -> c_int {
     // SAFETY: `this` is as for `dispatch`, and `result` is valid for reads. The request has come back. No `Packet` has
-    // the handle: the driver gave its `Packet` up when it sent the request, and the owner's library made none for a
-    // handshake.
+    // the handle: if it is the request of a handshake, the owner's library has sent it, without a `Packet`. Otherwise
+    // the driver gave its `Packet` up when it sent the request.
     let (this, completed) = unsafe { (driver::<T>(this), Completed::from_raw(request, *result)) };
     this.completed(completed);
     // If the driver has not kept the `Packet`, dropping that has freed the request. But if the driver is leaving,
