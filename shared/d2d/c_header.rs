@@ -323,12 +323,12 @@ impl<const N: usize> Text<N> {
         of: &Declaration,
         side: &str,
         operations: &Operations,
-        hash: usize,
+        index: usize,
     ) {
-        match hash.checked_sub(of.minor as usize + 1) {
+        match index.checked_sub(of.minor as usize + 1) {
             None => {
                 self.constant(of.name, side, "version_");
-                self.decimal(hash);
+                self.decimal(index);
             }
             Some(operation) => {
                 let name = operations.list[operation].name;

@@ -200,8 +200,9 @@ struct Inner {
     watched: SpinLockIrq<Watched>,
     /// Threads in [`Call::wait`] and polls. An open file keeps the device, and so this wait queue.
     waiters: PollCondVarBox,
-    /// `None` once the device is removed, because the opener refers to the driver, which may refer
-    /// to the device. The lock is not held while a function of the driver runs.
+    /// `None` once the device is removed: the opener refers to the driver, and the driver may refer
+    /// to the device, so neither would be freed. The lock is not held while a function of the driver
+    /// runs.
     #[pin]
     opener: Mutex<Option<Arc<dyn Opener>>>,
 }

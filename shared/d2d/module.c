@@ -7,7 +7,7 @@
 #include "module.h"
 
 /* Used by shared/d2d/trace.rs */
-unsigned long d2d_reported_by_owner;
+unsigned long d2d_reported_task;
 /* Used by shared/d2d/device/node.rs */
 unsigned long d2d_opening_task;
 

@@ -23,7 +23,7 @@ fn is(state: bindings::module_state) -> bool {
     in_state(&raw const bindings::__this_module, state)
 }
 
-/// Returns whether this module is still being initialized, or has just failed to be.
+/// Returns whether this module is being initialized. Also true while a failed initialization drops what it has made.
 pub(crate) fn is_loading() -> bool {
     is(bindings::module_state_MODULE_STATE_COMING)
 }

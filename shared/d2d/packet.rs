@@ -97,7 +97,7 @@ impl Target {
     }
 
     /// Returns the description of a send to this driver, without buffers.
-    pub(crate) fn send(&self, code: u32, flags: u32) -> abi::d2d_send {
+    pub(crate) fn describe_send(&self, code: u32, flags: u32) -> abi::d2d_send {
         abi::d2d_send {
             hdr: header::new::<abi::d2d_send>(abi::D2D_SEND_MAGIC),
             to: self.0,
@@ -277,7 +277,7 @@ impl Packet {
             input_len: size_of::<I>() as u32,
             output_len: size_of::<O>() as u32,
             tag: routine.unwrap_or(0),
-            ..to.send(code.raw(), self.flags | sleep.flag() | with_routine)
+            ..to.describe_send(code.raw(), self.flags | sleep.flag() | with_routine)
         }
     }
 

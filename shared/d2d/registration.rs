@@ -89,7 +89,7 @@ where
         // SAFETY: The routines are in the module's text, the static keys in its data. By `promise`, the registration
         // is dropped before the kernel frees them. It keeps `shared`, with which the owner calls the routines.
         to_result(unsafe { abi::d2d_register(&object, &mut raw_handle) })
-            // Until then, the job `deferred` keeps `shared`.
+            // Otherwise the job `deferred` would keep `shared`.
             .inspect_err(|_| shared.stop_deferred())?;
         shared.set_raw_handle(raw_handle);
         Ok(Self {
@@ -124,8 +124,8 @@ impl<T: Driver> Registration<T> {
         Leaver(self.raw_handle)
     }
 
-    /// Makes the roles leave for which this driver's code may wait: the module's other roles, and then this driver. May
-    /// sleep.
+    /// Makes those roles leave that this driver's code may wait for: the module's other roles, and then this driver.
+    /// May sleep.
     fn end_waits(&self) {
         (self.leave_others)();
         self.leaver().leave();

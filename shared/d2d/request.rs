@@ -262,7 +262,7 @@ impl<'a> Request<'a> {
             true => abi::D2D_SEND_ROUTINE,
             false => 0,
         };
-        let send = to.send(code, wants_back | sleep.flag());
+        let send = to.describe_send(code, wants_back | sleep.flag());
         // SAFETY: The owner refuses a stale handle, and `send` names no buffers. If the owner forwards the request,
         // this function consumes `self`, so nothing uses the buffers in place any more.
         match to_result(unsafe { abi::d2d_request_forward(self.raw.handle, &send) }) {

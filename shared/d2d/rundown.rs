@@ -36,9 +36,9 @@ const CLOSING: u32 = 3;
 ///
 /// # Invariants
 ///
-/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. Before that, a thread that moved it to
-/// `CLOSING` makes `open` null, and waits until all threads that were inside have left. `open` is null, or points to
-/// what is in `value`.
+/// Only the thread that moved `state` to `OPENING` or `CLOSING` writes `value`. Before it writes, a thread that moved
+/// `state` to `CLOSING` makes `open` null, and waits until all threads that were inside have left. `open` is null, or
+/// points to what is in `value`.
 #[pin_data]
 pub struct Rundown<T> {
     #[pin]

@@ -220,7 +220,7 @@ pub fn refuse(driver: &CStr, reason: &str, error: Error, fields: &[Field<'_>]) -
 unsafe extern "C" {
     /// The address of a task whose last call of an owner returned `ENOMEM`, or 0. The owner has printed a line for this
     /// error. The address is only compared. Defined in `module.c`.
-    safe static d2d_reported_by_owner: Atomic<usize>;
+    safe static d2d_reported_task: Atomic<usize>;
 }
 
 /// Notes whether the calling task's call of the owner has returned `ENOMEM`: then the owner has printed a line, and
@@ -229,10 +229,10 @@ unsafe extern "C" {
 pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     let task = Task::current_raw() as usize;
     match result {
-        Err(ENOMEM) => d2d_reported_by_owner.store(task, Relaxed),
+        Err(ENOMEM) => d2d_reported_task.store(task, Relaxed),
         _ => {
             // If the exchange fails, there is no note of this task.
-            let _ = d2d_reported_by_owner.cmpxchg(task, 0, Relaxed);
+            let _ = d2d_reported_task.cmpxchg(task, 0, Relaxed);
         }
     }
     result
@@ -244,7 +244,7 @@ pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
 #[inline(never)]
 pub fn report_memory(driver: &CStr, error: Error) -> Error {
     let task = Task::current_raw() as usize;
-    if error == ENOMEM && d2d_reported_by_owner.cmpxchg(task, 0, Relaxed).is_err() {
+    if error == ENOMEM && d2d_reported_task.cmpxchg(task, 0, Relaxed).is_err() {
         refuse!(driver, "out-of-memory", error);
     }
     error

@@ -20,6 +20,7 @@ use kernel::{
     }, //
 };
 
+/// What [`Call::wait`] and polls watch: a change wakes them.
 pub(super) struct Watched {
     /// Incremented by [`Device::wake`], and when a [`Pended`] is completed or dropped.
     pub(super) count: u64,

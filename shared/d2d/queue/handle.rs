@@ -29,7 +29,8 @@ const GENERATION: abi::d2d_handle = 1 << 32;
 const INDEX: u32 = (1 << abi::D2D_ITEM_INDEX_BITS) - 1;
 
 /// Names an item that was taken off a queue. A driver can pass the handle to the other side as a number;
-/// [`Queue::redeem`] returns the item. When the peer detaches, all handles become stale, and their items are released.
+/// [`Queue::redeem`] returns the item. When the peer detaches, all handles that nobody has redeemed become stale, and
+/// their items are released.
 #[must_use = "the item is not released before the handle is redeemed"]
 pub struct ItemHandle(abi::d2d_handle);
 
