@@ -15,11 +15,11 @@ use kernel::ffi::c_ulong;
 pub(crate) struct GracePeriod(c_ulong);
 
 impl GracePeriod {
-    /// Makes the grace period that begins now. Any context.
+    /// Notes RCU's state: the grace period is over when all readers that run now have ended. Any
+    /// context.
     ///
-    /// This only reads RCU's state. Unless RCU begins a grace period for another reason,
-    /// [`GracePeriod::wait`] begins it.
-    pub(crate) fn begin() -> Self {
+    /// Unless RCU begins a grace period for another reason, [`GracePeriod::wait`] begins it.
+    pub(crate) fn from_now() -> Self {
         Self(get_state_synchronize_rcu())
     }
 

@@ -4,8 +4,8 @@
 //!
 //! While an event has handlers, its state is guarded. Each set does the following:
 //! 1. It takes the lock, and ends the waits that it can end. If no wait has taken the event, it makes
-//!    handlers *due* (`make_due`).
-//! 2. It counts all due handlers, including those of earlier sets, and releases the lock.
+//!    handlers *due* (`make_due`), and counts all due handlers, including those of earlier sets.
+//! 2. It releases the lock.
 //! 3. It calls as many due handlers as it has counted, or fewer if other threads have called some.
 //!
 //! A set B of the same event may interrupt the thread of a set A before step 3. Then B also calls the
@@ -116,8 +116,8 @@ enum Change {
 }
 
 impl Event {
-    /// Adds or replaces the handler of a handle. Moves the list to `spare` if the list has no room and
-    /// `spare` has.
+    /// Adds or replaces the handler of a handle. If the list has no room and `spare` has, swaps the two,
+    /// and copies the handlers to the new list.
     ///
     /// # Errors
     ///
@@ -144,7 +144,7 @@ impl Event {
             }
             *old = handler;
             handlers.next_serial += 1;
-            handlers.removed = Some(GracePeriod::begin());
+            handlers.removed = Some(GracePeriod::from_now());
             return Ok(Change::Done(handlers.removed));
         }
         let count = list.len() + 1;
@@ -178,7 +178,7 @@ impl Event {
         let Some(removed) = at.and_then(|at| handlers.list.remove(at).ok()) else {
             return 0;
         };
-        handlers.removed = Some(GracePeriod::begin());
+        handlers.removed = Some(GracePeriod::from_now());
         let due = match removed.state {
             State::Due => self.set_again(key),
             State::Idle | State::Failed => 0,

@@ -357,7 +357,7 @@ impl Dispatcher {
         Some(closed)
     }
 
-    /// Returns a handle of this chunk for whose driver `f` returns true. Any context.
+    /// Returns a handle of this chunk whose driver `f` accepts. Any context.
     pub(crate) fn find(&self, f: impl Fn(d2d_handle) -> bool, chunk: usize) -> Option<d2d_handle> {
         self.openings.find_in(chunk, |_, driver| f(driver))
     }
