@@ -151,7 +151,7 @@ impl Requests {
     }
 
     /// Ends a pin. If the delivery has waited for the pin, delivers the request. If the freeing of the
-    /// record has, frees the record.
+    /// record has waited for it, frees the record.
     pub(super) fn unpin(&self, record: &Record) {
         let Ok(word) = record.go(&word::UNPINNED) else {
             return;

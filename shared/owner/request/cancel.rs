@@ -82,11 +82,12 @@ impl Requests {
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // If no driver holds the request, every canceller may change it but one: a driver that leaves
-            // or detaches, if a forwarder is to get the request back (`level > 0`). Another thread is then
-            // forwarding, completing or delivering the request, and a driver that detaches or unregisters
-            // tries again. But no thread delivers a parked request. So the driver changes a parked one,
-            // unless a thread is inside the driver's routines: it has to wait for that thread anyway.
+            // If no driver holds the request, a sender may change it. So may a driver that leaves or
+            // detaches, if the sender gets the request back (level 0). If a forwarder gets it back, another
+            // thread is forwarding, completing or delivering the request. So the driver does not change it;
+            // if the driver detaches or unregisters, it tries again. But no thread delivers a parked
+            // request. So the driver changes such a request, unless a thread is inside the driver's
+            // routines: the driver has to wait for that thread anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -129,9 +130,9 @@ impl Requests {
     ) -> Option<CancelOutcome> {
         let calls_cancelled = word.has(bits::CANCEL_SET);
         let cancelled = word::CANCEL_HELD.apply(word)?.because(reason, level);
-        // As soon as the request is home, the sender may send it again. So if the sender cancels the
-        // request while an in-place call uses the buffers, the request is parked. A driver that leaves
-        // does not wait for another driver's in-place call.
+        // A sender that has cancelled a request may send it again as soon as it is home. This would fail
+        // while an in-place call uses the buffers. So if one does, the request is parked. A driver that
+        // leaves does not wait for another driver's in-place call.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
         let cancelled = cancelled.assign(bits::PARKED, waits);
         // The pin delays the delivery while `cancelled()` runs. `Requests::pin` leaves the last pin for it.
@@ -156,9 +157,11 @@ impl Requests {
         Some(CancelOutcome::Done)
     }
 
-    /// Recalls a request that no driver holds, or cancels it if it is parked. Returns `Busy` if nothing
-    /// can stop the request on its way home: it is not parked, no forwarder gets it back, and its
-    /// holder is not forwarding it. Returns `None` if the state has changed.
+    /// Recalls a request that no driver holds, or cancels it if it is parked. Returns `None` if the state
+    /// has changed, and `Busy` if one of these holds:
+    /// - The request was recalled before, or it was cancelled before and the sender gets it.
+    /// - Nothing can stop the request on its way home: it is not parked, no forwarder gets it back, and
+    ///   its holder is not forwarding it.
     fn cancel_later(
         &self,
         record: &Record,

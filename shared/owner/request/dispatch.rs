@@ -194,15 +194,17 @@ impl Requests {
     }
 
     /// Gives up the buffers that the calling in-place call uses, if it still uses them. If the delivery
-    /// has waited for this, delivers the request. If the freeing of the record has, frees the record.
+    /// has waited for this, delivers the request. If the freeing of the record has waited for it, frees
+    /// the record.
     ///
-    /// An interrupt on this CPU has the same task, and may have completed the request. Then another
+    /// The request may have been completed meanwhile, for example by an interrupt on this CPU. Then another
     /// in-place call may use the buffers, and this function leaves them alone.
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
             // If the in-place call that the record notes is by this task, it is the calling one: a second
-            // in-place call by the same task is nested in the first, so it has ended before this code runs.
+            // in-place call by the same task, or by an interrupt, which has the same task, is nested in the
+            // first. So it has ended before this code runs.
             if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }

@@ -256,8 +256,8 @@ impl Record {
         level.map_or(0, |level| level.code.get())
     }
 
-    /// Returns the level of the driver that gets the request back if `driver` leaves: of the driver that
-    /// has sent or forwarded the request to `driver`. If `driver` is the sender, returns 0.
+    /// Returns the level of the driver that has sent or forwarded the request to `driver`. If `driver`
+    /// leaves, that driver gets the request back. If `driver` is the sender, returns 0.
     /// `levels[i - 1]` is level i.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request

@@ -285,7 +285,7 @@ impl Transition {
 /// A line is `NAME: FROM|FROM => TO [what bits, ...] order;`. The transition is allowed from a
 /// phase in `FROM`, if the word has all bits `with` and none of the bits `unless`. `Same` leaves the
 /// phase as it is. The code that makes a transition may also change, by the same operation, a reason,
-/// `IN_PLACE`, `QUEUED`, `PARKED`, a pin or a waiter.
+/// a return level, `IN_PLACE`, `QUEUED`, `PARKED`, a pin or a waiter.
 macro_rules! transitions {
     (@to Same) => { None };
     (@to $to:ident) => { Some($to) };

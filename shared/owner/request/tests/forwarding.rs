@@ -21,13 +21,10 @@ mod cases {
         let c = fixture.party(c"c")?;
         let d = fixture.party(c"d")?;
         let e = fixture.party(c"e")?;
-        b.passes_on_to(&c, PASS_ON);
-        c.passes_on_to(&d, LET_GO);
-        d.actor.next.store(e.target, Relaxed);
-        d.actor.next_code.store(PEND, Relaxed);
-        c.actor.next_code.store(PASS_ON, Relaxed);
         // b forwards the request to c with this code, so the request does not return to c.
-        b.actor.next_code.store(LET_GO, Relaxed);
+        b.passes_on_to(&c, LET_GO);
+        c.passes_on_to(&d, PASS_ON);
+        d.passes_on_to(&e, PEND);
         let request = a.alloc()?;
         assert!(!a.send(request, &b, PASS_ON, 0)?);
         assert_eq!(e.calls(), [1, 0, 0, 0]);
