@@ -172,15 +172,15 @@ impl Description {
         })
     }
 
-    fn tell(
+    fn call_routine(
         &self,
         routine: Option<unsafe extern "C" fn(*mut c_void, *mut abi::d2d_context)>,
         context: &Context<()>,
     ) {
         if let Some(routine) = routine {
             // SAFETY: By the contract of `struct d2d_owner`, the routine may be called with `self`
-            // and a context. Each caller of `tell` is in an execution context that the contract
-            // names for its routine.
+            // and a context. Each caller of `call_routine` is in an execution context that the
+            // contract names for its routine.
             unsafe { routine(self.owner.self_, context.as_raw()) };
         }
     }
@@ -289,7 +289,7 @@ impl CSeats {
                 (*raw.as_ptr()).owner = endpoint;
                 Context::from_raw(raw, sizes)
             };
-            description.tell(description.owner.prepare, &context);
+            description.call_routine(description.owner.prepare, &context);
             let seat = CSeat {
                 owner: name,
                 context,
@@ -350,12 +350,12 @@ impl ContextTable for CSeats {
 
     fn attached(&self, index: usize) {
         let description = &self.description;
-        description.tell(description.owner.attached, &self.seats[index].context);
+        description.call_routine(description.owner.attached, &self.seats[index].context);
     }
 
     fn detached(&self, index: usize) {
         let description = &self.description;
-        description.tell(description.owner.detached, &self.seats[index].context);
+        description.call_routine(description.owner.detached, &self.seats[index].context);
     }
 
     fn keep(&self, index: usize) {

@@ -28,8 +28,9 @@ pub mod types {
 /// Makes [`module_owner!`](crate::module_owner) from lines `METHOD = PROTOTYPE`. An exported
 /// function with this prototype calls this method of [`Exports`](crate::export::Exports).
 ///
-/// `$d` is the dollar sign of the macro that is made. That macro contains the list, so that its
-/// `unsafe` code uses no name from the macro's caller.
+/// `$d` is the dollar sign of `module_owner!`. The list is written out in `module_owner!`. If an
+/// owner's module passed the list, it could choose the names that the `unsafe` code of
+/// `module_owner!` uses.
 macro_rules! entry_points {
     (
         $d:tt

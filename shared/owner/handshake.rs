@@ -347,9 +347,9 @@ impl Server {
         // state to `Detaching`, or the registry is locked and the driver's handshake has failed. So
         // no other driver has the context, and no other thread of the owner writes the peer's
         // endpoint. By the contract of `struct d2d_request`, the driver does not write it after it
-        // has completed the request, or while it detaches or unregisters. Only a driver that is
-        // expelled, or whose handshake was cancelled because the owner is unloaded, may write it:
-        // the owner reads the endpoint by `peer_of`, which trusts no value.
+        // has completed the request, or while it detaches or unregisters. A driver that is expelled,
+        // or whose handshake was cancelled because the owner is unloaded, could still be writing it.
+        // That does no harm: the owner reads the endpoint only by `peer_of`, which trusts no value.
         unsafe { (*context).peer = NO_ENDPOINT };
     }
 }

@@ -37,7 +37,7 @@ struct TraceName {
     length: u32,
     /// The form of a field's number.
     form: u32,
-    /// Not 0 if [`print_hot_steps`] is for the group of this step.
+    /// Not 0 if [`print_hot_steps`] turns on the lines of this step's group.
     prints: u32,
 }
 
@@ -246,8 +246,8 @@ impl Texts {
 }
 
 /// Prints the step's line, and hits the step's tracepoint if it is on. A hot step has a line only if
-/// [`print_hot_steps`] was called and is for the step's group. Returns false if the step has no line
-/// and its tracepoint is off. Otherwise writes the step's texts to `texts`, which are empty, and
+/// [`print_hot_steps`] has turned on the lines of the step's group. Returns false if the step has no
+/// line and its tracepoint is off. Otherwise writes the step's texts to `texts`, which are empty, and
 /// replaces those of `record` by these copies. Any context.
 ///
 /// # Errors
