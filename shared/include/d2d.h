@@ -235,8 +235,9 @@ struct d2d_item {
 };
 
 /*
- * The claim of a taken item is its handle until a driver redeems the handle. After that, it is this
- * value, until the driver releases the item. A driver in Rust makes the claim 0 instead.
+ * While a handle names an item, the item's claim is the handle. After a driver in C has redeemed
+ * the handle, the claim is this value, until the driver releases the item. A driver in Rust makes
+ * the claim 0 instead.
  */
 #define D2D_ITEM_HELD(handle)	((handle) & ~(d2d_handle)D2D_HANDLE_ITEM)
 
@@ -692,7 +693,7 @@ enum { D2D_LAYOUT = D2D_MIX(D2D_LAYOUT_DRIVER, D2D_GROUP_COUNT) };
  * * %-EFAULT - also if @dispatch or @owner of struct d2d_driver is NULL
  * * %-EBADMSG, %-EPROTO, %-EMSGSIZE, %-EBADE - the header: magic, major version, size, layout
  * * %-ENAMETOOLONG - the name has no NUL
- * * %-EINVAL - unknown flags, or a name that is empty or has unprintable characters
+ * * %-EINVAL - unknown flags, or a name that is empty or has a character that is not visible ASCII
  * * %-ENOEXEC - a routine outside the module's text, or in its init text; hot_keys outside its data
  * * %-ENOTUNIQ - a driver of this name is registered
  * * %-ENFILE - too many drivers
@@ -899,7 +900,7 @@ int d2d_request_wait(d2d_handle request, u32 ms, struct d2d_result *result);
  * @request: the request, with its sender's handle
  *
  * Return: 0, or
- * * %-EALREADY - it was completed or cancelled before, or is being completed
+ * * %-EALREADY - it was completed or cancelled before, is being completed, or is not on its way
  */
 int d2d_request_cancel(d2d_handle request);
 

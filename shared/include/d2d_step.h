@@ -76,7 +76,10 @@ enum d2d_form {
 	D2D_FORM_REQUEST,
 };
 
-/* X(constant, name, form): a field. All lines of a step have their fields in the same order. */
+/*
+ * X(constant, name, form): a field. The form is that of the field's number; a text does not use it.
+ * All lines of a step have their fields in the same order.
+ */
 #define D2D_FIELDS(X) \
 	X(ASKED, asked, NUMBER) X(BY, by, NUMBER) X(BYTES, bytes, NUMBER) \
 	X(CAPACITY, capacity, NUMBER) X(CODE, code, HEX8) X(CTX, ctx, CONTEXT) \
