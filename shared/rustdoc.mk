@@ -9,7 +9,7 @@ d2d-doc-source-d2d := $(src)/shared/d2d/d2d.rs
 d2d-doc-source-d2d_owner := $(src)/shared/owner/d2d_owner.rs
 d2d-doc-source-d2d_pair := $(src)/shared/pair/d2d_pair.rs
 
-# What rust_common_cmd of scripts/Makefile.build has for rustc
+# As rust_common_cmd of scripts/Makefile.build, but for rustdoc
 quiet_cmd_d2d_rustdoc = RUSTDOC $*
       cmd_d2d_rustdoc = \
 	OBJTREE=$(abspath $(objtree)) RUST_MODFILE=$* $(RUSTDOC) $(filter-out --emit=% --remap-path-scope=%, $(rust_flags)) \

@@ -214,7 +214,8 @@ pub mod sync {
         #[cfg(not(probe_synchronize_rcu))]
         #[inline]
         pub fn synchronize_rcu() {
-            // SAFETY: The caller may sleep.
+            // SAFETY: It takes no pointer. As with the kernel crate's safe functions that sleep, a wrong
+            // execution context does not break memory safety.
             unsafe { kernel::bindings::synchronize_rcu() }
         }
     }

@@ -207,9 +207,9 @@ macro_rules! module_in_two_roles {
 
         $crate::d2d_owner::module_owner! { @functions }
     };
-    // Declares the module. It makes its roles with a `Started` for each peer's role, and with `$LAST`, the
-    // static of `_last_made`. The roles are of a type of this crate, because no driver may get the
-    // `RolesDropPromise`.
+    // Declares the module. It makes its roles with a `Started` for each peer's role, and with the static
+    // `$LAST`: `OWNER`, or `JOINED` in a peer of two owners. The roles are of a type of this crate, because no
+    // driver may get the `RolesDropPromise`.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,
         [$($STARTED:ident: $peer:ident),+], $LAST:ident, $($rest:tt)*
