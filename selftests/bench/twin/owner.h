@@ -46,7 +46,7 @@ extern struct twin_seat twin_seats[TWIN_MAX_CONTEXTS];
  */
 enum twin_state { TWIN_REGISTERED, TWIN_ATTACHING, TWIN_ATTACHED, TWIN_DETACHING, TWIN_ABANDONED };
 
-/* Who has ended an offer. SENDER: the driver's dispatch() has neither completed nor pended it. */
+/* What ended an offer. SENDER: dispatch() returned, and had neither completed nor pended it. */
 enum twin_winner {
 	TWIN_WINNER_DRIVER,
 	TWIN_WINNER_SENDER,
