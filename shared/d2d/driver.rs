@@ -512,7 +512,7 @@ impl<T: Driver> Shared<T> {
     where
         <T::Pair as Pair>::Peer: TableFor<T>,
     {
-        Arc::pin_init(
+        let this = Arc::pin_init(
             try_pin_init!(Self {
                 name: M::NAME,
                 raw_handle: SetOnce::new(),
@@ -527,7 +527,14 @@ impl<T: Driver> Shared<T> {
                 devices <- Devices::new(promise),
             }),
             GFP_KERNEL,
-        )
+        )?;
+        // The job keeps `shared` until `stop_deferred`.
+        let shared = this.clone();
+        let job = this
+            .handshake_jobs
+            .work(WorkContext::Worker, move |_| Self::pass_on(&shared))?;
+        this.deferred.populate(job);
+        Ok(this)
     }
 
     pub(crate) fn set_raw_handle(&self, handle: abi::d2d_handle) {
@@ -635,20 +642,6 @@ impl<T: Driver> Shared<T>
 where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
-    /// Makes the job `deferred`, which keeps `this` until [`Shared::stop_deferred`]. May sleep.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub(crate) fn make_deferred(this: &Arc<Self>) -> Result {
-        let shared = this.clone();
-        let job = this
-            .handshake_jobs
-            .work(WorkContext::Worker, move |_| Self::pass_on(&shared))?;
-        this.deferred.populate(job);
-        Ok(())
-    }
-
     fn pass_on(this: &Arc<Self>) {
         let offer = this.pended.lock().take();
         if let Some(kept) = offer {

@@ -83,7 +83,6 @@ where
     ) -> Result<Self> {
         let shared =
             Shared::new(promise, driver).map_err(|error| trace::report_memory(M::NAME, error))?;
-        Shared::make_deferred(&shared).map_err(|error| trace::report_memory(M::NAME, error))?;
         let object = routines::driver_object(&shared, M::THIS_MODULE.as_ptr());
         let mut raw_handle = 0;
         // SAFETY: The routines are in the module's text, the static keys in its data. By `promise`, the registration
