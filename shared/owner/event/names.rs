@@ -294,7 +294,7 @@ impl Events {
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
             return Err(("bad-event-count", EINVAL));
         }
-        let mut few = [const { WaitBlock::new(0) }; FEW];
+        let mut few = [const { WaitBlock::new() }; FEW];
         let mut many = KVec::new();
         let blocks = match few.get_mut(..count) {
             Some(few) => few,
@@ -306,14 +306,13 @@ impl Events {
                 many.reserve(count, flags)
                     .map_err(|_| ("out-of-memory", ENOMEM))?;
                 for _ in 0..count {
-                    let _ = many.push_within_capacity(WaitBlock::new(0));
+                    let _ = many.push_within_capacity(WaitBlock::new());
                 }
                 &mut many[..]
             }
         };
         for (n, block) in blocks.iter_mut().enumerate() {
-            let handle = handles(n).ok_or(("bad-events-pointer", EFAULT))?;
-            *block = WaitBlock::new(handle);
+            block.opening = handles(n).ok_or(("bad-events-pointer", EFAULT))?;
         }
         let outcome = self.dispatcher.wait(blocks, manner)?;
         if let Ok(index) = outcome {

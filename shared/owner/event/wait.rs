@@ -61,16 +61,17 @@ pub(crate) struct Manner {
 /// stays where it is, and `waiter` points to the valid waiter that has this block.
 pub(crate) struct WaitBlock {
     node: Opaque<bindings::list_head>,
-    opening: d2d_handle,
+    /// Set by the caller of [`Dispatcher::wait`].
+    pub(super) opening: d2d_handle,
     event: Option<Arc<Event>>,
     waiter: Cell<*const Waiter<'static>>,
 }
 
 impl WaitBlock {
-    pub(crate) const fn new(opening: d2d_handle) -> Self {
+    pub(super) const fn new() -> Self {
         Self {
             node: Opaque::uninit(),
-            opening,
+            opening: 0,
             event: None,
             waiter: Cell::new(core::ptr::null()),
         }
@@ -241,15 +242,13 @@ impl Waiter<'_> {
     /// Ends the wait with `outcome`, unless it has ended before. Returns the outcome with which the wait
     /// has ended. If the waiter was linked, it is no user of its events any more.
     fn end(&self, key: &mut Key, outcome: Result<u32>) -> Result<u32> {
-        let state = self.state.get();
-        if let WaitState::Ended(before) = state {
-            return before;
+        match self.state.get() {
+            WaitState::New => return outcome,
+            WaitState::Waiting => {}
+            WaitState::Ended(before) => return before,
         }
-        // INVARIANT: If the blocks are on lists, the loop takes them off.
+        // INVARIANT: The loop takes the blocks off the lists.
         self.state.set(WaitState::Ended(outcome));
-        if let WaitState::New = state {
-            return outcome;
-        }
         for (block, event) in self.blocks.iter().zip(self.events()) {
             // SAFETY: `state` was `Waiting`. So by the type invariants, the node is on the event's list,
             // and both neighbours are nodes or the head of that list. The list is used only with the
@@ -519,8 +518,9 @@ impl Dispatcher {
         let reader = rcu::read_lock();
         let mut is_leaving = false;
         for n in 0..blocks.len() {
-            let (before, rest) = blocks.split_at_mut(n);
-            let Some(block) = rest.first_mut() else { break };
+            let (before, [block, ..]) = blocks.split_at_mut(n) else {
+                break;
+            };
             let event = self.openings.find(block.opening, &reader);
             let event = event.ok_or(("stale-event-handle", ESTALE))?;
             is_leaving |= self.openings.is_leaving(block.opening);
