@@ -37,15 +37,32 @@ impl Log {
             let unclear = || format!("cannot parse: {text}");
             match text.split(['=', ' ']).next() {
                 Some("contender") => {
-                    let contender = Contender::parse(text).ok_or_else(unclear)?;
-                    parsed.contenders.push(contender);
+                    parsed.add_contender(Contender::parse(text).ok_or_else(unclear)?);
                 }
                 Some("memory") => parsed.memory.push(Memory::parse(text).ok_or_else(unclear)?),
-                Some("share") => parsed.shares.push(Share::parse(text).ok_or_else(unclear)?),
+                Some("share") => parsed.add_share(Share::parse(text).ok_or_else(unclear)?),
                 _ => {}
             }
         }
         Ok(parsed)
+    }
+
+    /// Adds a measurement of a contender. Several rounds of a contender are one measurement. The two measurements of the
+    /// empty loop stay apart, because each checks the clock.
+    fn add_contender(&mut self, new: Contender) {
+        let mut others = self.contenders.iter_mut();
+        match others.find(|other| new.name != EMPTY_LOOP && other.is_round_of(&new)) {
+            Some(other) => other.add_round(new),
+            None => self.contenders.push(new),
+        }
+    }
+
+    fn add_share(&mut self, new: Share) {
+        let mut others = self.shares.iter_mut();
+        match others.find(|other| other.is_round_of(&new)) {
+            Some(other) => other.add_round(&new),
+            None => self.shares.push(new),
+        }
     }
 
     /// Returns a contender's first measurement at this point of a curve, or on no curve (`None`).
@@ -143,6 +160,30 @@ mod tests {
         assert_eq!(log.median("empty-loop"), Some(2.005));
         assert_eq!(log.condition("cpus"), Some("1"));
         assert!(log.check_ends().is_ok() && log.check_instructions().is_ok());
+    }
+
+    #[test]
+    fn rounds_are_one_measurement() {
+        let round = "\
+bench: contender=ops-call base=empty-loop calls=* n=100 ns=4000,5000,
+bench: contender=queue base=x at=depth:10 calls=a n=1 ns=13,
+bench: share of=queue at=producers:3 counts=5,5,20
+bench: share of=queue at=producers:2 counts=1,2
+";
+        let log = Log::parse(&format!("{LOG}{round}")).unwrap();
+        let call = log.find("ops-call", None).unwrap();
+        assert_eq!((call.min(), call.median(), call.max()), (10.0, 30.0, 50.0));
+        let curve = log.curve("queue", "depth");
+        let curve: Vec<_> = curve.iter().map(|(at, one)| (*at, one.median())).collect();
+        assert_eq!(curve, [(1, 10.0), (10, 12.0)]);
+        let shares: Vec<_> = log
+            .shares
+            .iter()
+            .map(|one| (one.least(), one.most()))
+            .collect();
+        assert_eq!(shares, [(15.0, 40.0), (1.0, 2.0)]);
+        let empty = log.contenders.iter().filter(|one| one.name == EMPTY_LOOP);
+        assert_eq!(empty.count(), 2);
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Contender {
         }
     }
 
+    pub fn is_round_of(&self, other: &Self) -> bool {
+        (&self.name, &self.at) == (&other.name, &other.at)
+    }
+
+    pub fn add_round(&mut self, other: Self) {
+        self.costs.extend(other.costs);
+        self.costs.sort_by(f64::total_cmp);
+    }
+
     pub fn parse(text: &str) -> Option<Self> {
         let n: f64 = number(text, "n")?;
         let mut costs = numbers(text, "ns")?;
@@ -113,6 +122,16 @@ impl Share {
             at: At::parse(field(text, "at")?)?,
             counts: numbers(text, "counts")?,
         })
+    }
+
+    pub fn is_round_of(&self, other: &Self) -> bool {
+        (&self.of, &self.at, self.counts.len()) == (&other.of, &other.at, other.counts.len())
+    }
+
+    pub fn add_round(&mut self, other: &Self) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count += more;
+        }
     }
 
     pub fn least(&self) -> f64 {

@@ -20,15 +20,20 @@ version_line() {
 # run_bench DIR KERNEL ABOUT - runs the bench on a kernel, and fills DIR. ABOUT says how long the run takes, such as
 # "1 min". bench/main.rs explains the name of DIR.
 run_bench() {
-	local dir=$1 kernel objects modules load
+	local dir=$1 kernel objects modules load case=
 	# shellcheck disable=SC2034 # kernel.env sets both
 	local KVER KMAKE
 	kernel=$(KVER=$requested_kver kernel_dir "$2")
 	. "$kernel/kernel.env"
 	mkdir -p "$dir"
 	read -r load _ </proc/loadavg
-	D2D_KERNEL=$kernel step "measure $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench \
-		${D2D_NO_TRACEPOINTS:+d2d.case=operations}
+	# A count of instructions hardly varies, so one round suffices.
+	if [ -n "${D2D_NO_TRACEPOINTS-}" ]; then
+		case=operations
+	elif [ -z "${D2D_ICOUNT-}" ]; then
+		case=rounds
+	fi
+	D2D_KERNEL=$kernel step "measure $(basename "$dir")" "$3" "$dir/log" "$LAB/vm.sh" bench ${case:+"d2d.case=$case"}
 	objects=$PROJECT/build/$KVER${D2D_NO_TRACEPOINTS:+-no-tracepoints}
 	{
 		cat "$PROJECT/build/$KVER/bench/output"
