@@ -4,10 +4,7 @@
 //! closure may borrow, and the module may be unloaded afterwards.
 
 use core::{
-    ffi::{
-        c_int,
-        c_void, //
-    },
+    ffi::c_int,
     marker::PhantomData,
     pin::Pin, //
 };
@@ -18,11 +15,9 @@ use kernel::{
     prelude::*,
     static_lock_class,
     sync::{
-        atomic::{
-            ordering::Full,
-            Atomic, //
-        },
-        Completion, //
+        new_spinlock_irq,
+        Completion,
+        SpinLockIrq, //
     },
     task::might_sleep,
     time::{
@@ -75,65 +70,47 @@ pub fn run_in<R: Send>(place: Place, f: impl FnOnce() -> R + Send) -> Result<R> 
             result = Some(f());
         }
     };
-    // SAFETY: `once` lives until this function returns. The function does not use `once` before `run_closure` returns.
-    // By then the closure has run, or will never run.
-    run_closure(place, unsafe { Closure::new(&mut once) })?;
+    // SAFETY: Only the lifetime changes. `run_closure` keeps no copy of the reference when it returns. By then the
+    // closure has run, or will never run.
+    let once = unsafe { core::mem::transmute::<&mut (dyn FnMut() + Send), Once>(&mut once) };
+    run_closure(place, once)?;
     result.ok_or(EIO)
 }
 
+/// A closure that is called at most once. Not really static: see [`run_in`].
+type Once = &'static mut (dyn FnMut() + Send);
+
 #[inline(never)]
-fn run_closure(place: Place, closure: Closure) -> Result {
+fn run_closure(place: Place, once: Once) -> Result {
     match place {
         Place::Caller => {
-            closure.run();
+            once();
             Ok(())
         }
-        Place::Worker => run_in_worker(closure),
-        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(closure),
-        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(closure),
+        Place::Worker => run_in_worker(once),
+        Place::SoftIrq => run_in_timer::<RelativeSoftMode<Monotonic>>(once),
+        Place::HardIrq => run_in_timer::<RelativeMode<Monotonic>>(once),
     }
 }
 
-/// A closure that runs in another execution context.
-///
-/// # Invariants
-///
-/// The thread that changes `has_run` from 0 to 1 may call `call` with `data`, once.
+/// The place in which the other execution context finds the closure.
+#[pin_data]
 struct Closure {
-    call: unsafe fn(*mut c_void),
-    data: *mut c_void,
-    has_run: Atomic<u32>,
+    #[pin]
+    once: SpinLockIrq<Option<Once>>,
 }
 
-// SAFETY: `Closure::new` requires that the closure is `Send`.
-unsafe impl Send for Closure {}
-// SAFETY: Only the thread that sets `has_run` uses the closure.
-unsafe impl Sync for Closure {}
-
 impl Closure {
-    /// # Safety
-    ///
-    /// The closure lives, and nothing else uses it, until it has run or [`Closure::run`] cannot be called any more.
-    unsafe fn new<F: FnMut() + Send>(closure: &mut F) -> Self {
-        /// # Safety
-        ///
-        /// `data` points to an `F` that nothing else uses.
-        unsafe fn call<F: FnMut()>(data: *mut c_void) {
-            // SAFETY: By the caller, `data` points to an `F` that nothing else uses.
-            unsafe { (*data.cast::<F>())() };
-        }
-        // INVARIANT: `data` points to an `F`, which nothing else uses until the closure has run.
-        Self {
-            call: call::<F>,
-            data: core::ptr::from_mut(closure).cast(),
-            has_run: Atomic::new(0),
-        }
+    fn new(once: Once) -> impl PinInit<Self> {
+        pin_init!(Self {
+            once <- new_spinlock_irq!(Some(once), "d2d::Closure::once"),
+        })
     }
 
     fn run(&self) {
-        if self.has_run.xchg(1, Full) == 0 {
-            // SAFETY: This thread has changed `has_run` from 0 to 1, so by the type invariants it may call `call`.
-            unsafe { (self.call)(self.data) };
+        let once = self.once.lock().take();
+        if let Some(once) = once {
+            once();
         }
     }
 }
@@ -142,6 +119,7 @@ impl Closure {
 struct WorkerClosure {
     #[pin]
     work: Opaque<bindings::work_struct>,
+    #[pin]
     closure: Closure,
 }
 
@@ -154,7 +132,7 @@ unsafe extern "C" fn worker_entry(work: *mut bindings::work_struct) {
     this.closure.run();
 }
 
-fn run_in_worker(closure: Closure) -> Result {
+fn run_in_worker(once: Once) -> Result {
     let class = static_lock_class!();
     let this = KBox::pin_init(
         pin_init!(WorkerClosure {
@@ -168,7 +146,7 @@ fn run_in_worker(closure: Closure) -> Result {
                     class.as_ptr(),
                 )
             }),
-            closure,
+            closure <- Closure::new(once),
         }),
         GFP_KERNEL,
     )?;
@@ -191,6 +169,7 @@ struct TimerClosure<M> {
     timer: HrTimer<Self>,
     #[pin]
     done: Completion,
+    #[pin]
     closure: Closure,
     _mode: PhantomData<fn(M)>,
 }
@@ -212,12 +191,12 @@ impl<M: HrTimerMode + 'static> HrTimerCallback for TimerClosure<M> {
     }
 }
 
-fn run_in_timer<M: HrTimerMode<Expires = Delta> + 'static>(closure: Closure) -> Result {
+fn run_in_timer<M: HrTimerMode<Expires = Delta> + 'static>(once: Once) -> Result {
     let this = KBox::pin_init(
         pin_init!(TimerClosure::<M> {
             timer <- HrTimer::new(),
             done <- Completion::new(),
-            closure,
+            closure <- Closure::new(once),
             _mode: PhantomData,
         }),
         GFP_KERNEL,
