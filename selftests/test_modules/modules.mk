@@ -2,7 +2,6 @@
 # The .mk files of selftests/ declare test modules by these functions. The project's Kbuild includes this file. lib.mk
 # of kselftest installs the modules from this folder.
 
-ccflags-y += -I$(obj)/shared/pair
 # $(call d2d-c-module,NAME,OBJECTS) declares a module in C. In its objects, KBUILD_MODNAME is NAME.
 define d2d-c-module
 obj-m += selftests/test_modules/$1.o
