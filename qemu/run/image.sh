@@ -29,7 +29,7 @@ cp "$LAB"/guest/* "$dir/root/d2d/"
 mv "$dir/root/d2d/init" "$dir/root/init"
 cp "$D2D_ROOT$sysroot/usr/bin/busybox" "$dir/root/usr/bin/"
 case " $* " in
-*' --selftests '*) say "build the modules and the test modules, about 90 s the first time and after a change of the library" ;;
+*' --selftests '*) say "build the modules and the test modules, up to 4 min the first time and after a change of the library" ;;
 esac
 "$LAB/build.sh" --install "$dir/root" "$@" >&2
 modules=(module_a module_b)
