@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # Runs the kselftests on the stock kernel, in two virtual machines side by side. With KERNEL or CASE, uses one machine
 # and shows its KTAP.
+# Usage: test.sh [--long]
+#   --long  run the long programs, which this script leaves out otherwise, unless ARCH, KERNEL or CASE asks for them
 # Environment:
 #   ARCH, KERNEL  see vm.sh
 #   PAIR          the folder of a pair outside of this tree: run only the test of this pair
@@ -9,14 +11,20 @@
 . "$(dirname "$0")/lib/lab.sh"
 . "$(dirname "$0")/lib/parts.sh"
 
-# The programs of the first machine; the second machine runs all others. Keep the times of both about equal.
-first_programs=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh
+# The programs of the first machine; the second machine runs all others but the long ones. Keep the times of both about
+# equal.
+first_programs=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh,lending.sh
+# These take a third of the time of all programs. `make test` should take people at most five minutes, so `make verify`
+# runs them.
+long_programs=all_pairs.sh,alarm.sh,forgotten_drivers.sh
 
 known_program() {
 	[[ $1 = *.sh && -e $PROJECT/selftests/$1 ]] || die "there is no test '$1' in selftests/"
 }
 
-if [ -n "${PAIR-}" ]; then
+if [ "${1-}" = --long ]; then
+	D2D_NAME=long exec "$LAB/vm.sh" test "d2d.case=$long_programs"
+elif [ -n "${PAIR-}" ]; then
 	[ -z "${CASE-}" ] || die "with PAIR, make test takes no CASE"
 	exec "$LAB/vm.sh" test d2d.case=pair
 elif [ "${CASE-}" = list ]; then
@@ -30,11 +38,15 @@ elif [ -n "${CASE-}" ]; then
 elif [ -n "${D2D_KERNEL-}${KERNEL-}" ]; then
 	exec "$LAB/vm.sh" test
 fi
-for program in ${first_programs//,/ }; do
+for program in ${first_programs//,/ } ${long_programs//,/ }; do
 	known_program "$program"
 done
 arch_suffix=''
-[ "$ARCH" = x86_64 ] || arch_suffix=-$ARCH
+others=-$first_programs,$long_programs
+if [ "$ARCH" != x86_64 ]; then
+	arch_suffix=-$ARCH
+	others=-$first_programs
+fi
 part "first-half$arch_suffix" env D2D_NAME=first "$LAB/vm.sh" test "d2d.case=$first_programs"
-part "second-half$arch_suffix" env D2D_NAME=second "$LAB/vm.sh" test "d2d.case=-$first_programs"
+part "second-half$arch_suffix" env D2D_NAME=second "$LAB/vm.sh" test "d2d.case=$others"
 run_parts

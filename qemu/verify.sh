@@ -8,6 +8,7 @@ unset ARCH KERNEL CASE
 
 # The longest part comes first. The mutants come last: they keep both CPUs busy without another part.
 part sanitizer env KERNEL=sanitizer D2D_TIMEOUT=4800 "$LAB/vm.sh" test
+part long "$LAB/test.sh" --long
 part alone "$LAB/tests/alone.sh"
 part harness "$LAB/tests/harness.sh"
 part lockdep "$LAB/tests/lockdep.sh"
