@@ -13,7 +13,7 @@
 
 # The programs of the first machine; the second machine runs all others but the long ones. Keep the times of both about
 # equal.
-first_programs=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh,lending.sh
+first_programs=ticks.sh,many_events.sh,fuzz.sh,events.sh,versions.sh,reload.sh,unload.sh,peers.sh,two_owners.sh,state.sh,tracepoints.sh,sensor.sh,hostile.sh,lending.sh,unregistering.sh,owner_unload.sh
 # These take a third of the time of all programs. `make test` should take people at most five minutes, so `make verify`
 # runs them.
 long_programs=all_pairs.sh,alarm.sh,forgotten_drivers.sh
