@@ -72,8 +72,8 @@ $(if $(missing-crates),$(call d2d-missing,$(missing-crates)))
 
 # kernel-lacks: the probes of shared/compat/probes.rs that do not compile, because the kernel's crate or tree lacks what
 # they use. A file keeps the names of these probes for later builds. The file's own name has a checksum of the kernel
-# tree's path, and of the devices, inodes, sizes and times of change of probed-files. Times of modification are not
-# enough: another kernel tree may take this path, and its files may be older than the kept file.
+# tree's path, and of the devices, inodes, sizes and times of change (ctime) of probed-files. Times of modification
+# (mtime) are not enough: another kernel tree may take this path, and its files may be older than the kept file.
 #
 # An error in the source makes rustc exit with status 1. If rustc exits with another status, or fails even without a
 # probe, the kernel is not the reason. Then no file is kept.

@@ -127,7 +127,7 @@ const fn compare(of: &Declaration, header: &[u8], recorded: &[u8]) -> Option<Fau
                 Some(next) => at = next,
                 None => {
                     return Some((
-                        "not as in the baseline: changed or removed, or something new is before it, or lacks `since`",
+                        "not as in the baseline: changed or removed, or something new is before it or has no `since`",
                         Some(line),
                     ))
                 }

@@ -299,8 +299,8 @@ impl Devices {
         let opener = Arc::new(OpenerOf::<F> { driver }, GFP_KERNEL)?;
         let device = Device(Inner::new(name, settings, opener)?);
         // The device is added to the list first, so `remove` finds it, and either waits for its
-        // registration or prevents it. Registration waits for processes that open a device, but
-        // `close` must not. So the list is unlocked during registration.
+        // registration or prevents it. Registration waits for processes that open a device.
+        // `close` takes the list's lock, and must not wait for them. So the list is unlocked meanwhile.
         {
             let mut made = self.made.lock();
             if made.is_closed {

@@ -489,7 +489,7 @@ pub(crate) struct Shared<T: Driver> {
     pended: SpinLockIrq<Option<Kept>>,
     /// The job that passes a pended offer to [`Driver::deferred`].
     deferred: SetOnce<job::Work>,
-    /// The list of `deferred`, which the library stops after the driver's own jobs.
+    /// A list with only the job `deferred`. The library stops it after the driver's own jobs.
     #[pin]
     handshake_jobs: Jobs,
     /// The address of the task that is in [`Driver::deferred`], or 0; only compared.

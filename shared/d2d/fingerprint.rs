@@ -148,7 +148,7 @@ pub const fn versions<const N: usize>(declaration: &Declaration) -> [u64; N] {
 
 /// Makes the chain of an interface: a hash for each minor version, then one for each operation. The
 /// hash of a version covers the interface's name, its major version, and the version's hash in
-/// `versions`; if that is shorter, its last hash stands for the later versions. The hash of an
+/// `versions`. If `versions` has fewer hashes than there are versions, its last one stands for the rest. The hash of an
 /// operation depends on that of the operation before it, but not on a minor version.
 pub const fn chain<const N: usize>(
     interface: &str,

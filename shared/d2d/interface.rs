@@ -174,7 +174,7 @@ where
     // SAFETY: By the contract, `this` is the address of a binding, and not null. The binding
     // outlives the call, and is only used by shared reference.
     let binding = unsafe {
-        // This removes the check of an `OwnerLink` below: its `Link::of` returns the storage.
+        // An `OwnerLink` is its own storage, so the compiler then leaves out the check for `None` below.
         assert_unchecked(!this.is_null());
         &*this.cast::<Binding<<I::Link as Link>::Storage, T>>()
     };
@@ -591,7 +591,7 @@ macro_rules! interface {
 
         const _: () = {
             // If an operation has a type called `D2dDriver`, the driver does not compile: here, the
-            // name means this parameter, but in the table it means the driver's type.
+            // name means this parameter, but in the table it means that type of the driver's crate.
             struct D2dEntryPoints<D2dDriver>($crate::__private::PhantomData<D2dDriver>);
 
             impl<D2dDriver: $Trait> D2dEntryPoints<D2dDriver> {

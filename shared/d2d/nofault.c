@@ -26,7 +26,10 @@ static bool is_writable(void *at)
 	return d2d_copy_from_range(&byte, at, 1) && d2d_copy_to_range(at, &byte, 1);
 }
 
-/* The size is 1 to a page, so each page of the object has its first or its last byte. */
+/*
+ * The object has 1 to PAGE_SIZE bytes, so it lies on at most two pages: those of its first and
+ * last byte.
+ */
 bool d2d_nofault_is_writable(void *at, size_t size)
 {
 	void *last = at + size - 1;

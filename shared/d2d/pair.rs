@@ -217,8 +217,8 @@ macro_rules! pair {
         $(
             $crate::__private::paste! {
                 $(#[doc = $struct_doc])*
-                // A kernel with CFI compares the names of structures in the type of a function, and an alias has no
-                // name there. So the structure has the same name as in C.
+                // A kernel with CFI compares the types of functions by the names of their structures, and does not
+                // see an alias. So the structure has the same name as in C.
                 #[allow(non_camel_case_types)]
                 #[derive(
                     $crate::__private::Clone,

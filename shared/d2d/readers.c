@@ -23,7 +23,7 @@ int d2d_readers_init(struct srcu_struct *srcu, const char *name, struct lock_cla
  * this_cpu_inc() is not one instruction, it disables interrupts or preemption, which costs more: in
  * User-Mode Linux, two system calls. synchronize_srcu() works with both: it only requires that no
  * grace period of RCU begins and ends during the increment. An atomic increment takes effect in one
- * instruction.
+ * instruction, so no whole grace period fits into it.
  *
  * If @tell_lockdep is set, the function tells lockdep as much as srcu_read_lock() does.
  * srcu_read_lock_fast() tells lockdep too little to find this deadlock: a thread waits for readers,

@@ -93,9 +93,9 @@ impl Readers {
     ///
     /// If `tell_lockdep` is set, lockdep treats the reader as a lock that the thread holds, and finds deadlocks with
     /// threads that wait for the readers. Lockdep connects a new lock only with the last lock that the thread has
-    /// taken. Nearly all code runs inside an exported function. Its reader would be that last lock, and would hide the
-    /// locks before it: readers do not wait for each other, so lockdep does not connect two locks through a reader.
-    /// Therefore, the exported functions do not set `tell_lockdep`.
+    /// taken. Nearly all code runs inside an exported function. If a thread took lock X, entered as such a reader, and
+    /// took lock Y, lockdep would connect the reader with Y, but not X with Y. Therefore, the exported functions do not
+    /// set `tell_lockdep`.
     #[inline]
     pub fn enter<T>(&self, place: &Atomic<*mut T>, tell_lockdep: bool) -> (Inside<'_>, *mut T) {
         // INVARIANT: `readers_enter` has counted the thread in these counters.

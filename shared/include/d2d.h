@@ -596,7 +596,7 @@ static_assert(sizeof(struct d2d_driver) == 112);
  * D2D_LAYOUT: a hash (FNV-1a over 32-bit words) of the sizes and offsets of the structures above,
  * and of the number of static keys. Clang accepts at most 256 nested brackets, and each field here
  * has three. So the hash of the first structures is an enum constant, D2D_LAYOUT_SHARED. D2D_LAYOUT
- * is one because bindgen evaluates no macro that contains the name of a type.
+ * is an enum constant, too, because bindgen evaluates no macro that contains the name of a type.
  */
 #define D2D_MIX(hash, value)	(((hash) ^ (u32)(value)) * 0x01000193u)
 #define D2D_SIZE(hash, type)	D2D_MIX(hash, sizeof(struct type))

@@ -152,7 +152,7 @@ void d2d_owner_stop(void);
  * d2d_owner_start() and d2d_owner_stop().
  *
  * Return: 0, or
- * * %-ESHUTDOWN - there is no peer, the peer is detaching, or @context is not a context of this
+ * * %-ESHUTDOWN - there is no peer, the peer is detaching, or @context is a context of another
  *   owner. This prints no line
  */
 int d2d_peer_enter(struct d2d_context *context, struct d2d_peer *peer);

@@ -299,8 +299,8 @@ impl Server {
             self.end_abandoned(handle, handshake);
         }
         self.registry.unregister(handle)?;
-        // `remove` waits for the driver's routines, and they may wait for one of these events. So
-        // this comes before `remove`.
+        // `remove` waits for the driver's routines, and they may wait for an event of the driver. So
+        // `leave` ends these waits first.
         self.events.leave(handle);
         self.remove(handle);
         Ok(())

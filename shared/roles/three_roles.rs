@@ -23,9 +23,9 @@ use kernel::{
 
 /// The owner's role of a module that is a peer of two other owners.
 pub trait ThreeRoles: Owner {
-    /// The driver of the first owner.
+    /// The driver that registers with the first owner.
     type First: d2d_peer::driver::Driver;
-    /// The driver of the second owner.
+    /// The driver that registers with the second owner.
     type Second: d2d_peer2::driver::Driver;
 
     /// Gives the owner's role the peers' drivers, as [`TwoRoles::join`](crate::TwoRoles::join) does. May

@@ -31,9 +31,9 @@ use kernel::{
 /// The value of a module that is registered with two owners; usually the handles of its drivers. Both
 /// drivers' code gets it by [`Joined::with`].
 pub trait TwoPeers: Send + Sync + Sized + 'static {
-    /// The driver of the first owner.
+    /// The driver that registers with the first owner.
     type First: d2d_peer::driver::Driver;
-    /// The driver of the second owner.
+    /// The driver that registers with the second owner.
     type Second: d2d_peer2::driver::Driver;
 
     /// Makes the value after both drivers have registered and started. A driver that has pended its

@@ -7,7 +7,7 @@
 #include "d2d_queue.h"
 #include "d2d_table.h"
 
-/* module_a is the owner of the drivers that the unit tests register. */
+/* Defines the functions d2d_...(), which the tested code calls. No unit test reaches module_a. */
 D2D_OWNER(module_a);
 
 u32 d2d_kunit_layout(void)

@@ -8,7 +8,7 @@ use kernel::prelude::*;
 
 const NOT_A_HEADER: Option<&str> = Some("the baseline is not a C header of this pair");
 const CHANGED: Option<&str> = Some(
-    "not as in the baseline: changed or removed, or something new is before it, or lacks `since`",
+    "not as in the baseline: changed or removed, or something new is before it or has no `since`",
 );
 const SAME_VERSION: Option<&str> =
     Some("something was appended to the baseline without a new minor version");

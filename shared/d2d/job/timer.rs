@@ -108,7 +108,7 @@ impl Timer {
     }
 
     /// Returns how many expiries of [`start_every`](Self::start_every) were skipped since the timer was made. If the
-    /// routine calls this, it gets the number before its own expiry. Any context.
+    /// routine calls this, the expiry for which it runs is not counted yet. Any context.
     pub fn overruns(&self) -> u64 {
         self.0.expiry.lock().overruns()
     }

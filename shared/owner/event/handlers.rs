@@ -14,7 +14,7 @@
 //! When a handler of a synchronization event becomes due, it takes the event. If the handler fails, or is
 //! removed before its call, the event is set again.
 //!
-//! Only an RCU reader calls a handler. Removing a handler begins a [`GracePeriod`]. The thread that
+//! Only an RCU reader calls a handler. Removing a handler notes a [`GracePeriod`]. The thread that
 //! removes the handler waits for this grace period, and so does each thread that finds it removed.
 
 use super::{
@@ -85,7 +85,7 @@ pub(super) struct Handler {
 pub(super) struct Handlers {
     list: KVec<Handler>,
     next_serial: u64,
-    /// The grace period that began when a handler was last removed or replaced.
+    /// Over once each RCU reader has ended that ran when a handler was last removed or replaced.
     removed: Option<GracePeriod>,
 }
 

@@ -132,7 +132,7 @@ impl Registry {
     /// handshake has ended. Any context; prints nothing.
     ///
     /// All of it happens under the lock. So when a detaching thread sees that the handshake has ended,
-    /// the driver can be unregistered.
+    /// all of it has happened, and the driver can be unregistered.
     pub(crate) fn end_handshake(
         &self,
         handle: abi::d2d_handle,

@@ -82,12 +82,14 @@ impl Requests {
             let Some((level, reason)) = canceller.concern(record, word) else {
                 return CancelOutcome::Nothing;
             };
-            // If no driver holds the request, a sender may change it. So may a driver that leaves or
-            // detaches, if the sender gets the request back (level 0). If a forwarder gets it back, another
-            // thread is forwarding, completing or delivering the request. So the driver does not change it;
-            // if the driver detaches or unregisters, it tries again. But no thread delivers a parked
-            // request. So the driver changes such a request, unless a thread is inside the driver's
-            // routines: the driver has to wait for that thread anyway.
+            // May the canceller change a request that no driver holds?
+            //
+            // - A sender: yes.
+            // - A driver that leaves or detaches, if the sender gets the request back (level 0): yes.
+            // - If a forwarder gets it back: no, because another thread is forwarding, completing or
+            //   delivering the request. If the driver detaches or unregisters, it tries again.
+            // - If the request is parked, no thread delivers it: yes, unless a thread is inside the driver's
+            //   routines. The driver has to wait for that thread anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
@@ -105,7 +107,7 @@ impl Requests {
                     Some(CancelOutcome::Busy)
                 }
                 // If `return_level()` of a parked request is not 0, a driver that leaves has cancelled it,
-                // and a forwarder is to get it back. Now the sender gets it.
+                // and a forwarder is to get it back. This cancel gives it to the sender instead.
                 Phase::Forward | Phase::Busy | Phase::Done | Phase::Cancelled
                     if may_cancel_later =>
                 {
@@ -131,8 +133,8 @@ impl Requests {
         let calls_cancelled = word.has(bits::CANCEL_SET);
         let cancelled = word::CANCEL_HELD.apply(word)?.because(reason, level);
         // A sender that has cancelled a request may send it again as soon as it is home. This would fail
-        // while an in-place call uses the buffers. So if one does, the request is parked. A driver that
-        // leaves does not wait for another driver's in-place call.
+        // while an in-place call uses the buffers. Until the call ends, the request is parked. A driver
+        // that leaves does not wait for another driver's in-place call.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
         let cancelled = cancelled.assign(bits::PARKED, waits);
         // The pin delays the delivery while `cancelled()` runs. `Requests::pin` leaves the last pin for it.

@@ -202,9 +202,9 @@ impl Requests {
     pub(super) fn give_up_buffers(&self, record: &Record) {
         loop {
             let now = record.word();
-            // If the in-place call that the record notes is by this task, it is the calling one: a second
-            // in-place call by the same task, or by an interrupt, which has the same task, is nested in the
-            // first. So it has ended before this code runs.
+            // If the record notes an in-place call of this task, that is the call which is ending here. An
+            // interrupt has the task that it interrupts. So another in-place call with the same task is
+            // nested in this one, and has ended before.
             if !now.has(bits::IN_PLACE) || !record.in_place_call_is_by(Task::current_raw() as u64) {
                 return;
             }

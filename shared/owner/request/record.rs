@@ -257,7 +257,7 @@ impl Record {
     }
 
     /// Returns the level of the driver that has sent or forwarded the request to `driver`. If `driver`
-    /// leaves, that driver gets the request back. If `driver` is the sender, returns 0.
+    /// leaves, the driver of this level gets the request back. If `driver` is the sender, returns 0.
     /// `levels[i - 1]` is level i.
     ///
     /// Returns `None` if the request is not on its way, or does not concern `driver`. A parked request

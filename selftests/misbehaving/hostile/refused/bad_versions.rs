@@ -8,7 +8,7 @@
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field that was appended later is declared before an older one'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'a field was appended to a structure that is not a block of data'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'the baseline is not a C header of this pair'
-// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'GROWN_OWNER_SECOND: not as in the baseline: changed or removed, or something new is before it, or lacks `since`'
+// error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'GROWN_OWNER_SECOND: not as in the baseline: changed or removed, or something new is before it or has no `since`'
 // error: [E0080]: evaluation of constant value failed: the evaluated program panicked at 'something was appended to the baseline without a new minor version'
 
 #![forbid(unsafe_code)]
