@@ -28,10 +28,15 @@ sources() {
 	find . \( -path ./build -o -path ./.git \) -prune -o -type f \( "${names[@]}" \) -print | sort
 }
 
+# compile [NAME=VALUE...] - compiles with clippy the modules that these variables of Kbuild select
+compile() {
+	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
+		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror "$@" modules 2>&1 | tee "$out/lints"
+}
+
 # lints - compiles everything with clippy, and writes the documentation. Fails if a tool prints a warning
 lints() {
-	make --no-print-directory -C "$tree" M="$PWD" MO="$PWD/$out" "${KMAKE[@]}" -j"$(nproc)" CLIPPY=1 \
-		KRUSTFLAGS=-Dwarnings KCFLAGS=-Werror D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" modules 2>&1 | tee "$out/lints" || return 1
+	compile D2D_SELFTESTS=y D2D_BENCH=y D2D_DOCS="$PWD/$out/docs" || return 1
 	if grep -i warning "$out/lints"; then
 		# Without the .cmd files, the next check compiles everything, and prints the warning again.
 		find "$out" -name '.*.cmd' -delete
@@ -41,6 +46,12 @@ lints() {
 
 unchanged() {
 	lints && ! grep -E '^  [A-Z]+ ' "$out/lints"
+}
+
+# same_flags - fails if the demonstration's modules get other flags without the test modules. Then `make run` and
+# `make test` would compile everything after each other
+same_flags() {
+	compile && ! grep -E '^  (BINDGEN|CC|RUSTC|CLIPPY) ' "$out/lints"
 }
 
 # builds_outside - builds a driver in C outside of the project, with the first Kbuild of docs/guide.md
@@ -147,6 +158,7 @@ expect "rustfmt with the kernel's settings changes no file" \
 echo "# clippy has a build of its own, about 30 s the first time"
 expect "clippy, rustdoc and the compilers print no warning" lints
 expect "a second build compiles nothing" unchanged
+expect "a build without the test modules compiles nothing, either" same_flags
 expect "a driver in C outside of the project builds with the Kbuild of docs/guide.md" builds_outside
 for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
 	expect "rustc prints the expected errors for $driver" qemu/check/compile-hostile.sh "$out" "$driver"
