@@ -12,8 +12,8 @@ dir=$3
 . "$1/kernel.env"
 prefix=$(printf '%s\n' "${KMAKE[@]}" | sed -n 's/^CROSS_COMPILE=//p')
 
-# The kernel checks the BTF of a module at each load, which takes a fifth of the time of loading. kselftests load
-# modules some 1,500 times, and do not need the BTF.
+# The kernel checks the BTF of a module at each load, which takes a fifth of the time of loading and unloading it.
+# kselftests load modules some 1,500 times, and do not need the BTF.
 strip=("${prefix}strip" --strip-debug)
 [ "${4-}" != selftests ] || strip+=(-R .BTF -R .BTF.base)
 

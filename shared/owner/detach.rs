@@ -132,9 +132,10 @@ impl Server {
     /// takes the context back. May sleep.
     fn take_context_back(&self, handle: abi::d2d_handle, driver: &Driver, index: usize) {
         // SAFETY: The link was opened when the driver was attached. Only this thread has changed
-        // the state to `Detaching`, so it alone closes the link. By the
-        // contract of `d2d_detach`, it is not inside an operation of the driver. A thread that expels
-        // drivers is unloading a module, which no function of a driver may do.
+        // the state to `Detaching`, so it alone closes the link. It is not inside the driver:
+        // by the contract of `d2d_detach`, it is inside no operation, and `detach` checks that it is
+        // inside no routine. A thread that expels drivers runs the kernel's code that frees a module,
+        // which no function of a driver can call.
         unsafe { self.contexts.close(index, &|| self.end_waits(handle)) };
         // Although the request is completed, the thread in `d2d_attach()` may still be inside the
         // dispatch routine.

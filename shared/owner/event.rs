@@ -249,7 +249,8 @@ impl Event {
             let head = head.cast::<Opaque<bindings::callback_head>>();
             // This may free the event, in softirq. That does not sleep: `PollCondVarBox` does not
             // wait for the grace period after which it frees the watchers. Freeing the event does not
-            // free the dispatcher, either: `Events` waits for this callback before it drops its own reference.
+            // free the dispatcher, either: `Events` waits for this callback before it drops its own
+            // reference.
             //
             // SAFETY: `head` is the `retired` of an event that has the handles' reference, which
             // `Dispatcher::open` has taken by `Arc::into_raw`. The kernel calls `release` once, as

@@ -131,8 +131,8 @@ impl Registry {
     /// Ends a handshake that has failed: calls `clear`, and makes the context free. Does nothing if the
     /// handshake has ended. Any context; prints nothing.
     ///
-    /// All of it happens under the lock. So when a detaching thread sees that the handshake has ended,
-    /// all of it has happened, and the driver can be unregistered.
+    /// All of it happens under the lock. So a detaching thread that sees the end of the handshake can
+    /// unregister the driver.
     pub(crate) fn end_handshake(
         &self,
         handle: abi::d2d_handle,

@@ -86,10 +86,10 @@ impl Requests {
             //
             // - A sender: yes.
             // - A driver that leaves or detaches, if the sender gets the request back (level 0): yes.
-            // - If a forwarder gets it back: no, because another thread is forwarding, completing or
-            //   delivering the request. If the driver detaches or unregisters, it tries again.
-            // - If the request is parked, no thread delivers it: yes, unless a thread is inside the driver's
-            //   routines. The driver has to wait for that thread anyway.
+            // - Such a driver, if a forwarder gets it back: only if the request is parked and no thread is
+            //   inside the driver's routines. If it is not parked, another thread is forwarding, completing or
+            //   delivering it; a driver that detaches or unregisters tries again. A driver has to wait for
+            //   the thread inside anyway.
             let may_cancel_later = match canceller {
                 Canceller::Driver(driver) if level > 0 => {
                     word.has(bits::PARKED) && !self.registry.has_thread_inside(driver)
