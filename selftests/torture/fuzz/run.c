@@ -302,6 +302,13 @@ static int __init fuzz_init(void)
 	debugfs_create_file("run", 0200, dir, NULL, &run_fops);
 	debugfs_create_file("report", 0400, dir, NULL, &report_fops);
 	debugfs_create_file("coverage", 0400, dir, NULL, &coverage_fops);
+	/*
+	 * The first d2d_register() of a module patches the module's static calls. An emulated CPU
+	 * that makes such a call meanwhile may keep the breakpoint of the patching, and execute it
+	 * later (Oops: int3). So patch before the players begin; d2d_register() refuses NULL.
+	 */
+	if (IS_ENABLED(CONFIG_HAVE_STATIC_CALL))
+		d2d_register(NULL, NULL);
 	return 0;
 }
 module_init(fuzz_init);
