@@ -386,11 +386,11 @@ impl RequestTraffic {
         match packet.call(&route.to, PEND, &key, Some(ms)) {
             Err(CallError::NotSent(ESHUTDOWN | ESTALE)) => self.count(Count::Shutdowns, 1),
             // The packet's request is still on its way, so the next call needs another packet.
-            Err(CallError::NotWaited(EINPROGRESS)) => {
+            Err(CallError::StillPending(EINPROGRESS)) => {
                 self.count(Count::OutcomeUnknown, 1);
                 renewed = sender.packet_for(PEND).map(|new| *packet = new);
             }
-            Err(CallError::NotSent(_) | CallError::NotWaited(_)) => self.count_if_wrong(true),
+            Err(CallError::NotSent(_) | CallError::StillPending(_)) => self.count_if_wrong(true),
             Err(CallError::Ended(_, ECANCELED)) if !route.unregisters => self.count_if_wrong(true),
             output => {
                 self.count(Count::Sent, 1);

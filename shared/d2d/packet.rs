@@ -90,7 +90,7 @@ pub struct Target(abi::d2d_handle);
 impl Target {
     /// # Safety
     ///
-    /// `handle` is one that `d2d_lookup` returned.
+    /// `handle` is the handle of a driver object, as `d2d_lookup` returns it.
     #[doc(hidden)]
     pub unsafe fn from_raw(handle: abi::d2d_handle) -> Self {
         Self(handle)
@@ -154,7 +154,7 @@ pub enum CallError {
     /// The request was not sent: an error of `d2d_request_send` in `d2d.h`.
     NotSent(Error),
     /// `EINPROGRESS`: the request was sent, and has no result yet. Dropping the packet cancels the request.
-    NotWaited(Error),
+    StillPending(Error),
     /// The request has ended with this error.
     Ended(Ended, Error),
     /// `EMSGSIZE`: the request was completed with success, but its output does not have the size that the code needs.
@@ -166,7 +166,7 @@ impl From<CallError> for Error {
     fn from(error: CallError) -> Self {
         match error {
             CallError::NotSent(error)
-            | CallError::NotWaited(error)
+            | CallError::StillPending(error)
             | CallError::Ended(_, error)
             | CallError::NoOutput(error) => error,
         }
@@ -355,7 +355,7 @@ impl Packet {
             output.as_mut_bytes(),
         );
         to_result(status).map_err(|error| match error {
-            EINPROGRESS => CallError::NotWaited(error),
+            EINPROGRESS => CallError::StillPending(error),
             error => CallError::NotSent(error),
         })?;
         let Outcome {
