@@ -78,7 +78,7 @@ any_bytes! {
 ///
 /// `from` is valid for reads of `length` bytes, and `to` for writes of them.
 #[inline(always)]
-unsafe fn copy_known(to: *mut u8, from: *const u8, length: usize) {
+unsafe fn copy_usual_lengths(to: *mut u8, from: *const u8, length: usize) {
     // The compiler copies at most this many bytes without a call, and a `struct d2d_send` is longer.
     const INLINE: usize = 64;
     const SEND: usize = size_of::<abi::d2d_send>();
@@ -144,7 +144,7 @@ impl Stack {
         // type invariants the stack is mapped.
         unsafe {
             if self.has(from, length) {
-                copy_known(to, from, length);
+                copy_usual_lengths(to, from, length);
                 return true;
             }
             copy(to, from, length)
@@ -177,7 +177,7 @@ impl Stack {
         // If `to` is on the stack, it is valid for writes: by the type invariants the stack is mapped.
         unsafe {
             if self.has(to, length) {
-                copy_known(to, from, length);
+                copy_usual_lengths(to, from, length);
                 return true;
             }
             copy_out(to, from, length)

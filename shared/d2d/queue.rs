@@ -6,10 +6,9 @@
 //! sleep or allocate: the owner has allocated the items. A queue is full if no item is free or released.
 //!
 //! Putting and taking an item take the queue's lock, with interrupts disabled. Releasing an item takes no lock: it
-//! pushes the item on a list by compare-and-exchange. A put that finds no free item takes the whole list. While thread
-//! 1 pushes an item, other threads may take the list, and may push its first item again. Then the compare-and-exchange
-//! of thread 1 succeeds. This is right: thread 1 has linked its item to that item, which is the first one again. No
-//! thread takes a single item off the list, so the ABA problem does not arise.
+//! pushes the item on a list by compare-and-exchange. A put that finds no free item takes the whole list. No thread
+//! takes a single item off the list, so the ABA problem does not arise: a push only requires that the item to which it
+//! has linked its own is the first one when the compare-and-exchange happens.
 
 mod batch;
 mod handle;

@@ -51,8 +51,8 @@
  * @owner_size: bytes of the owner's block of data
  * @peer_size: bytes of the peer's block of data
  * @shared_size: bytes of the block that both share
- * @sizes_hash: the hash of the pair's minor version that has these sizes. It must be the hash of
- *	the minor version of @ops in the chain of @ops
+ * @sizes_hash: says that the sizes belong to @ops. It is the hash that the chain of @ops has for
+ *	the minor version of @ops
  *
  * All routines but @dispatch may be NULL. A constant in the generated header of the pair, such as
  * MY_PAIR_DATA_SIZES, initializes the last four members. Each size is at most D2D_DATA_SIZE, and 0

@@ -168,9 +168,9 @@ struct D2D_EXPORTED {
 };
 
 /*
- * By this rule, gendwarfksyms computes the version of the symbol without the members of the
- * structure. D2D_LAYOUT covers the members of each of these structures but d2d_record. See the
- * kernel's Documentation/kbuild/gendwarfksyms.rst.
+ * With this rule, the version of an exported symbol does not depend on the members of the
+ * structure: see the kernel's Documentation/kbuild/gendwarfksyms.rst. If the members change,
+ * D2D_LAYOUT changes instead, except for those of d2d_record.
  */
 #define D2D_DECLARED_ONLY(name)								\
 	static const char name##_rule[] __used __aligned(1)				\

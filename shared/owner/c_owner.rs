@@ -129,7 +129,7 @@ impl Description {
         if ops.chain.get(usize::from(ops.header.minor)) != Some(&owner.sizes_hash) {
             return lacks("sizes_hash");
         }
-        // `Driver::copy` checks `dispatch`, `returned` and `cancelled`.
+        // `driver_object::Driver::copy` checks `dispatch`, `returned` and `cancelled`.
         let routines = [
             owner.completed.map(|routine| routine as usize),
             owner.attached.map(|routine| routine as usize),

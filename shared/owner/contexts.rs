@@ -296,7 +296,7 @@ impl<'a, O: Owner> Contexts<'a, O> {
     pub fn peer(&self, link: &OwnerLink<O::Pair>) -> Option<Peer> {
         let id = link.context().id() as usize;
         let (handle, driver) = self.server.registry.attached_to(id)?;
-        // SAFETY: The handle is of the kind that `d2d_lookup` returns.
+        // SAFETY: `attached_to` returns the handle of the attached driver's object.
         let target = unsafe { Target::from_raw(handle) };
         Some(Peer { target, driver })
     }

@@ -208,8 +208,8 @@ macro_rules! module_in_two_roles {
         $crate::d2d_owner::module_owner! { @functions }
     };
     // Declares the module. It makes its roles with a `Started` for each peer's role, and with the static
-    // `$LAST`: `OWNER`, or `JOINED` in a peer of two owners. The roles are of a type of this crate, because no
-    // driver may get the `RolesDropPromise`.
+    // `$LAST`: `OWNER`, or `JOINED` in a peer of two owners. A type of this crate keeps the roles and their
+    // `RolesDropPromise`, which no driver may have.
     (
         @module $Module:ident, $Roles:ident<$($of:ty),+>,
         [$($STARTED:ident: $peer:ident),+], $LAST:ident, $($rest:tt)*

@@ -92,7 +92,7 @@ const SIGNED: Type = structure("t_payload", &[field("a", &U32, 0), field("b", &S
 const MOVED: Type = structure("t_payload", &[field("a", &U32, 4), field("b", &U32, 0)]);
 const NESTED: Type = structure("t_payload", &[field("a", &PAYLOAD, 0)]);
 const NESTED_SWAPPED: Type = structure("t_payload", &[field("a", &SWAPPED, 0)]);
-const WHOLE: Type = Type {
+const OPAQUE: Type = Type {
     fields: &[],
     ..PAYLOAD
 };
@@ -104,7 +104,7 @@ const PAYLOADS: [&Type; 8] = [
     &MOVED,
     &NESTED,
     &NESTED_SWAPPED,
-    &WHOLE,
+    &OPAQUE,
 ];
 
 /// A declaration of which the tests change a part.
@@ -365,13 +365,13 @@ mod cases {
     #[test]
     fn the_hashes_of_the_versions_are_in_the_chain() {
         let chain = chain::<6>("owner", (1, 2), &[7, 8], &THREE);
-        let one = |agreed| super::chain::<1>("owner", (1, 0), &[agreed], &[])[0];
-        assert_eq!(chain[..3], [one(7), one(8), one(8)]);
+        let without_ops = |hash| super::chain::<1>("owner", (1, 0), &[hash], &[])[0];
+        assert_eq!(chain[..3], [without_ops(7), without_ops(8), without_ops(8)]);
         assert_eq!(
             chain[3..],
             super::chain::<4>("owner", (1, 0), &[0], &THREE)[1..]
         );
-        assert_all_differ(&[one(7), one(8)]);
+        assert_all_differ(&[without_ops(7), without_ops(8)]);
     }
 
     #[test]

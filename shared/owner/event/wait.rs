@@ -402,13 +402,13 @@ impl Dispatcher {
         let event = self.openings.find(handle, reader)?;
         match event.state.set() {
             Some(before) => Some(before),
-            None => Some(self.set_with_waiters(&event, reader)),
+            None => Some(self.set_and_call_handlers(&event, reader)),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn set_with_waiters(&self, event: &Event, reader: &rcu::Guard) -> bool {
+    fn set_and_call_handlers(&self, event: &Event, reader: &rcu::Guard) -> bool {
         let (before, due) = event.set_with_waiters(&mut self.lock().key);
         event.notify();
         self.call_handlers(event, due, reader);

@@ -62,7 +62,7 @@ unsafe extern "C" {
 pub(super) struct Level {
     pub(super) to: Atomic<u64>,
     pub(super) code: Atomic<u32>,
-    /// Not 0 if the forwarder, one level [up](word::bits::LEVEL), gets the request back.
+    /// Not 0 if the driver that forwarded the request to `to` gets it back.
     pub(super) wants_back: Atomic<u32>,
 }
 
