@@ -231,8 +231,11 @@ pub(crate) fn note_if_out_of_memory(result: Result) -> Result {
     match result {
         Err(ENOMEM) => d2d_reported_task.store(task, Relaxed),
         _ => {
-            // If the exchange fails, there is no note of this task.
-            let _ = d2d_reported_task.cmpxchg(task, 0, Relaxed);
+            // Each call of the owner gets here, so write only if there is a note of this task. If the
+            // exchange fails, another task has replaced the note.
+            if d2d_reported_task.load(Relaxed) == task {
+                let _ = d2d_reported_task.cmpxchg(task, 0, Relaxed);
+            }
         }
     }
     result

@@ -411,7 +411,9 @@ impl Dispatcher {
     fn set_and_call_handlers(&self, event: &Event, reader: &rcu::Guard) -> bool {
         let (before, due) = event.set_with_waiters(&mut self.lock().key);
         event.notify();
-        self.call_handlers(event, due, reader);
+        if due > 0 {
+            self.call_handlers(event, due, reader);
+        }
         before
     }
 

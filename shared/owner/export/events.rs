@@ -147,18 +147,22 @@ impl Exports {
         Arg(timeout): Arg<u32>,
         index: Arg<*mut u32>,
     ) -> c_int {
-        if count == 1
-            && index.0.is_null()
+        let may_wait = timeout == 0 || trace::may_sleep();
+        let only = match count {
+            1 => events.handle(0),
+            _ => None,
+        };
+        if index.0.is_null()
             && flags & !(ALL | INTERRUPTIBLE) == 0
             && !hot_step::traces_events()
-            && (timeout == 0 || trace::may_sleep())
+            && may_wait
         {
             let take = |handle| {
                 self.try_briefly(|server, reader| {
                     server.events.dispatcher().try_take(handle, reader)
                 })
             };
-            match events.handle(0).and_then(take) {
+            match only.and_then(take) {
                 Some(true) => {
                     if timeout != 0 {
                         might_sleep();
@@ -169,19 +173,23 @@ impl Exports {
                 _ => {}
             }
         }
-        self.wait_long(events, count, flags, timeout, index)
+        let handle = |n| only.or_else(|| events.handle(n));
+        self.wait_long(handle, count, flags, timeout, index, may_wait)
     }
 
     /// As [`Exports::wait_for_events`], for the calls that `wait_for_events` does not end itself.
+    /// `handle(n)` reads the handle of event `n`. `may_wait` is false if the caller may not sleep, although
+    /// the timeout is not 0.
     #[cold]
     #[inline(never)]
     fn wait_long(
         &self,
-        events: Arg<*const abi::d2d_handle>,
+        handle: impl Fn(usize) -> Option<abi::d2d_handle>,
         count: u32,
         flags: u32,
         timeout: u32,
         index: Arg<*mut u32>,
+        may_wait: bool,
     ) -> c_int {
         errno(self.with(|server| {
             let refuse = |reason, error| {
@@ -201,16 +209,15 @@ impl Exports {
                 interruptible: flags & INTERRUPTIBLE != 0,
                 timeout: (timeout != abi::D2D_EVENT_FOREVER).then_some(timeout),
             };
+            if !may_wait {
+                return refuse("wait-in-atomic-context", EDEADLK);
+            }
             if timeout != 0 {
-                if !trace::may_sleep() {
-                    return refuse("wait-in-atomic-context", EDEADLK);
-                }
                 // On a debugging kernel, this reports contexts that `may_sleep` does not know.
                 might_sleep();
             }
-            let handle = |n| events.handle(n);
             let fill = |index| to.is_none_or(|to| to.fill(index));
-            let result = server.events.wait(count as usize, handle, manner, fill);
+            let result = server.events.wait(count as usize, &handle, manner, fill);
             if hot_step::traces_events() {
                 let first = handle(result.map_or(0, |index| index as usize)).unwrap_or(0);
                 let status = result.map_or_else(Error::to_errno, |_| 0);
