@@ -160,7 +160,7 @@ expect "clippy, rustdoc and the compilers print no warning" lints
 expect "a second build compiles nothing" unchanged
 expect "a build without the test modules compiles nothing, either" same_flags
 expect "a driver in C outside of the project builds with the Kbuild of docs/guide.md" builds_outside
-for driver in selftests/misbehaving/hostile/{refused,kernel_crate}/*.rs; do
+for driver in selftests/misbehaving/hostile/{refused/*,kernel_crate/*,undocumented}.rs; do
 	expect "rustc prints the expected errors for $driver" qemu/check/compile-hostile.sh "$out" "$driver"
 done
 for program in {qemu/vm/main,qemu/cache-lines/main,qemu/mutate/main,qemu/bench/main,qemu/proofread/main,selftests/programs/devctl,selftests/programs/eventctl,selftests/programs/fail_nth,selftests/programs/json,selftests/programs/one_call,selftests/programs/samples,selftests/torture/program/run_torture,selftests/programs/trace_check}.rs; do

@@ -482,6 +482,7 @@ macro_rules! interface {
         )*
     ) => {
         $(#[$meta])*
+        #[allow(missing_docs, reason = "rustc would not say which operation it is")]
         #[$crate::__private::vtable]
         $vis trait $Trait: $crate::__private::Send + $crate::__private::Sync + 'static {
             $(

@@ -203,7 +203,10 @@ macro_rules! pair {
             $($peer_ops:tt)*
         }
     ) => {
+        // `allow(missing_docs)`: rustc would report an item without documentation at the place of the whole
+        // declaration, and not say which item it is.
         $(#[doc = $pair_doc])*
+        #[allow(missing_docs)]
         $vis struct $Pair;
 
         impl $crate::link::Pair for $Pair {
@@ -219,7 +222,7 @@ macro_rules! pair {
                 $(#[doc = $struct_doc])*
                 // A kernel with CFI compares the types of functions by the names of their structures, and does not
                 // see an alias. So the structure has the same name as in C.
-                #[allow(non_camel_case_types)]
+                #[allow(missing_docs, non_camel_case_types)]
                 #[derive(
                     $crate::__private::Clone,
                     $crate::__private::Copy,
@@ -236,6 +239,7 @@ macro_rules! pair {
                 }
 
                 $(#[doc = $struct_doc])*
+                #[allow(missing_docs)]
                 $vis type $Struct = [<$name _ $struct_name>];
             }
 
@@ -247,6 +251,7 @@ macro_rules! pair {
 
         $($(
             $(#[doc = $lent_doc])*
+            #[allow(missing_docs)]
             #[repr(C)]
             $vis struct $Lent {
                 $(
@@ -269,16 +274,19 @@ macro_rules! pair {
 
         $(
             $(#[doc = $kind_doc])*
+            #[allow(missing_docs)]
             $vis const $KIND: $crate::queue::ItemKind<$Payload> = $crate::queue::ItemKind::new($kind);
         )*
         $(
             $(#[doc = $code_doc])*
+            #[allow(missing_docs)]
             $vis const $CODE: $crate::control_code::ControlCode<$Input, $Output> =
                 $crate::control_code::ControlCode::new($code);
         )*
         $($(
             $crate::__private::paste! {
                 $(#[doc = $event_doc])*
+                #[allow(missing_docs)]
                 $vis const [<$event:upper>]: $crate::event::PairEvent = $crate::event::PairEvent::new(
                     $crate::__private::stringify!($event),
                     $crate::event::Kind::$event_kind,
