@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     handle::Kind,
-    registry::Refusal, //
+    registry::Refusal,
+    slot::Inside, //
 };
 use d2d::{
     abi::d2d_handle,
@@ -27,6 +28,7 @@ use d2d::{
 };
 use kernel::{
     prelude::*,
+    task::Task,
     time::{
         delay::fsleep,
         Delta, //
@@ -130,33 +132,53 @@ impl Requests {
         reason: Reason,
         level: usize,
     ) -> Option<CancelOutcome> {
-        let calls_cancelled = word.has(bits::CANCEL_SET);
+        let (cancelled, driver) = self.end_hold(record, word, canceller, reason, level)?;
+        if record.tracing().is_on() {
+            let by = match canceller {
+                Canceller::Sender(..) => record.sender(),
+                Canceller::Driver(driver) => driver,
+            };
+            self.trace_cancel(record, by, record.holder(word), reason);
+        }
+        if let Some(driver) = driver {
+            record.canceller.set(Task::current_raw() as u64);
+            driver.cancelled(record.holder_handle(word.generation()));
+            record.canceller.set(0);
+            drop(driver);
+            self.unpin(record);
+        } else if cancelled.is_over() {
+            self.deliver(record);
+        }
+        Some(CancelOutcome::Done)
+    }
+
+    /// Cancels a request that a driver holds, but does not deliver it. Returns the new state. If the caller
+    /// has to call the holder's `cancelled()`, also enters the holder. Then the request has a pin, which the
+    /// caller ends after the call. Returns `None` if the state has changed.
+    pub(super) fn end_hold(
+        &self,
+        record: &Record,
+        word: Word,
+        canceller: Canceller,
+        reason: Reason,
+        level: usize,
+    ) -> Option<(Word, Option<Inside<'_>>)> {
         let cancelled = word::CANCEL_HELD.apply(word)?.because(reason, level);
         // A sender that has cancelled a request may send it again as soon as it is home. This would fail
         // while an in-place call uses the buffers. Until the call ends, the request is parked. A driver
         // that leaves does not wait for another driver's in-place call.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::IN_PLACE);
         let cancelled = cancelled.assign(bits::PARKED, waits);
+        // A parked request does not concern its holder any more: once it is parked, the holder may be
+        // unregistered. So enter the holder before that.
+        let driver = match word.has(bits::CANCEL_SET) {
+            true => self.registry.enter(record.holder(word)),
+            false => None,
+        };
         // The pin delays the delivery while `cancelled()` runs. `Requests::pin` leaves the last pin for it.
-        let cancelled = cancelled.plus(if calls_cancelled { bits::PIN } else { 0 });
-        let (holder, generation) = (record.holder(word), word.generation());
+        let cancelled = cancelled.plus(if driver.is_some() { bits::PIN } else { 0 });
         record.change(word, cancelled).ok()?;
-        if record.tracing().is_on() {
-            let by = match canceller {
-                Canceller::Sender(..) => record.sender(),
-                Canceller::Driver(driver) => driver,
-            };
-            self.trace_cancel(record, by, holder, reason);
-        }
-        if calls_cancelled {
-            if let Some(driver) = self.registry.enter(holder) {
-                driver.cancelled(record.holder_handle(generation));
-            }
-            self.unpin(record);
-        } else if cancelled.is_over() {
-            self.deliver(record);
-        }
-        Some(CancelOutcome::Done)
+        Some((cancelled, driver))
     }
 
     /// Recalls a request that no driver holds, or cancels it if it is parked. Returns `None` if the state

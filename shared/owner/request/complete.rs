@@ -294,7 +294,15 @@ impl Requests {
                 break;
             }
         }
-        record.go(&word::CARRIED).is_ok_and(|word| word.is_over())
+        let Ok(carried) = record.go(&word::CARRIED) else {
+            return false;
+        };
+        // If the request was cancelled while `returned()` ran, this thread delivers it.
+        let is_over = carried.is_over();
+        if is_over && carried.is(Phase::Cancelled) {
+            record.note_cancelled(carried);
+        }
+        is_over
     }
 
     /// Brings a request home, and calls the sender's completion routine. Returns `false` if the word

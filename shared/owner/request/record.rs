@@ -98,6 +98,8 @@ pub(crate) struct Record {
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
     /// While the word has [`CARRY`](word::bits::CARRY): the task that is inside a forwarder's `returned()`.
     pub(super) carrier: Atomic<u64>,
+    /// The task that is inside the holder's `cancelled()`, or 0.
+    pub(super) canceller: Atomic<u64>,
     /// The generations of holds that a cancel has ended, each at `generation % REMEMBERED`.
     cancelled: [Atomic<u32>; REMEMBERED],
     pub(super) input_size: Atomic<u32>,
@@ -308,6 +310,15 @@ impl Record {
 
     pub(super) fn in_place_call_is_by(&self, task: u64) -> bool {
         self.in_place_task.get() == task
+    }
+
+    /// Returns whether the calling thread is inside a routine that may have to return before the request
+    /// can go home. `word` is the state of a request that is on its way.
+    pub(super) fn may_wait_for_caller(&self, word: Word) -> bool {
+        let task = Task::current_raw() as u64;
+        word.has(word::bits::CARRY) && self.carrier.get() == task
+            || word.has(word::bits::PINS) && self.canceller.get() == task
+            || word.has(word::bits::IN_PLACE) && self.in_place_call_is_by(task)
     }
 
     /// Wakes the threads in [`Record::sleep`]. Any context.

@@ -393,7 +393,7 @@ impl Requests {
     }
 
     /// Claims a request that a driver holds, and gives it to the next receiver.
-    fn pass_on(
+    pub(super) fn pass_on(
         &self,
         handle: d2d_handle,
         send: &abi::d2d_send,
@@ -461,8 +461,8 @@ impl Requests {
             .set(record.flags.get() | send.flags & abi::D2D_SEND_TRACE);
         record.ended.set(abi::D2D_ENDED_COMPLETED);
         let sending = record.sendings.get();
-        // If this thread is in the in-place call, it gives up the buffers. If another in-place call uses
-        // them, the receiver cannot use them in place.
+        // If this thread is in the in-place call, it gives up the buffers. If another in-place call or a
+        // copy uses them, the receiver cannot use them in place.
         let is_ours = record.is_inside(record.word(), generation);
         loop {
             let claimed = record.word();
@@ -471,7 +471,8 @@ impl Requests {
                 return Err(self.end_recalled(record));
             };
             let is_free = is_ours || !claimed.has(bits::IN_PLACE);
-            let in_place = inline && is_free && receiver.uses_in_place();
+            let in_place =
+                inline && is_free && !claimed.has(bits::PINS) && receiver.uses_in_place();
             let word = word.assign(bits::IN_PLACE, !is_free || in_place);
             let word = word.assign(bits::QUEUED, !inline);
             if in_place {

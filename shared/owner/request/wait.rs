@@ -41,7 +41,6 @@ use kernel::{
     prelude::*,
     task::{
         might_sleep,
-        Task,
         MAX_SCHEDULE_TIMEOUT, //
     },
     time::{
@@ -133,8 +132,7 @@ impl Requests {
                 if !trace::may_sleep() {
                     return Err(IN_ATOMIC_CONTEXT);
                 }
-                if word.has(bits::CARRY) && record.carrier.get() == Task::current_raw() as u64 {
-                    // The caller is inside the `returned()` that the delivery waits for.
+                if record.may_wait_for_caller(word) {
                     return Err(("wait-from-inside", EDEADLK));
                 }
             }

@@ -76,7 +76,7 @@ mod cases {
         let a = fixture.party(c"a")?;
         let b = fixture.party_in_place(c"b")?;
         let request = a.alloc()?;
-        b.actor.cancels.store(request, Relaxed);
+        b.actor.its_request.store(request, Relaxed);
         assert_eq!(a.send(request, &b, CANCEL_AND_PEND, ROUTINE), Ok(true));
         assert_eq!(b.heard(), CANCELED);
         // `pend` has not called the completion routine: b had a lock then, so the routine would have
@@ -193,6 +193,61 @@ mod cases {
         assert_eq!(b.calls(), [1, 1, 0, 0]);
         assert_eq!(b.heard(), CANCELED);
         assert_eq!(fixture.complete(b.holds(), 0), Err(ECANCELED));
+        assert_eq!(fixture.status(request)?, CANCELED);
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_that_gets_the_request_while_returned_runs_learns_of_a_cancellation() -> Result {
+        let fixture = Fixture::new()?;
+        let (a, b, c) = (
+            fixture.party(c"a")?,
+            fixture.party(c"b")?,
+            fixture.party(c"c")?,
+        );
+        // b keeps the request that returns, or forwards it to c once more. Then, still in b's `returned`, the
+        // request is cancelled.
+        for (what, holder) in [(HOLD, &b), (PASS_ON_AGAIN, &c)] {
+            b.passes_on_to(&c, PEND);
+            let request = a.alloc()?;
+            b.does_with_returned(what);
+            b.does_last(1, CANCEL, request);
+            a.send(request, &b, PASS_ON, 0)?;
+            fixture.complete(c.holds(), FAILED)?;
+            assert_eq!(fixture.status(request)?, CANCELED);
+            assert_eq!(fixture.complete(holder.holds(), 0), Err(ECANCELED));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_driver_whose_cancelled_is_about_to_run_is_not_unregistered() -> Result {
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party_in_place(c"b")?);
+        let c = fixture.party(c"c")?;
+        let request = a.alloc()?;
+        let record = fixture.record(request)?;
+        // b's in-place call uses the buffers, and c has the request.
+        let passed = a.pass(request, &b, PEND, 0)?;
+        b.passes_on_to(&c, PEND_AND_HEAR);
+        let held = record.holder_handle(record.word().generation());
+        assert_eq!(b.forward_in_a_worker(held)?, PENDING);
+        let canceller = Canceller::Sender(request, Reason::Sender);
+        let ended = fixture
+            .requests
+            .end_hold(record, record.word(), canceller, Reason::Sender, 0);
+        let (_, driver) = ended.ok_or(EIO)?;
+        // The request does not concern c any more, but the canceller is going to call c.
+        c.leaves()?;
+        let outcome = fixture
+            .requests
+            .cancel_for(record, Canceller::Driver(c.driver));
+        assert!(outcome == CancelOutcome::Nothing);
+        assert!(fixture.registry.remove(c.driver).is_none());
+        driver.ok_or(ENOENT)?.cancelled(c.holds());
+        assert_eq!(c.calls(), [1, 0, 0, 1]);
+        fixture.requests.unpin(record);
+        fixture.requests.call(passed);
         assert_eq!(fixture.status(request)?, CANCELED);
         Ok(())
     }

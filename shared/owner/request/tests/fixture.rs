@@ -65,6 +65,19 @@ pub(super) const FREE: u32 = 0;
 pub(super) const KEEP: u32 = 1;
 pub(super) const SEND_AGAIN: u32 = 2;
 
+// What `returned` does with the request.
+
+pub(super) const LEAVE: u32 = 0;
+pub(super) const HOLD: u32 = 1;
+/// As [`PASS_ON`].
+pub(super) const PASS_ON_AGAIN: u32 = 2;
+
+// What a routine does last, with the request in `its_request`.
+
+pub(super) const CANCEL: u32 = 1;
+/// Wait for it for a short time, and note the result in `status`.
+pub(super) const WAIT: u32 = 2;
+
 pub(super) const OUTPUT: [u8; 4] = *b"done";
 
 pub(super) struct Fixture {
@@ -248,14 +261,25 @@ impl Party<'_> {
     }
 
     /// Returns the last status that `returned` or `completed` got. After [`CANCEL_AND_PEND`], returns
-    /// the result of `Requests::pend`.
+    /// the result of `Requests::pend`, after [`WAIT`] that of `Requests::wait`.
     pub(super) fn heard(&self) -> c_int {
         self.actor.status.load(Relaxed)
     }
 
     /// Makes `returned` leave requests pending.
     pub(super) fn keeps_what_returns(&self) {
-        self.actor.keeps_returned.store(1, Relaxed);
+        self.does_with_returned(HOLD);
+    }
+
+    pub(super) fn does_with_returned(&self, what: u32) {
+        self.actor.with_returned.store(what, Relaxed);
+    }
+
+    /// Makes a routine do something with a request of this driver, before it returns. `routine` is the
+    /// index of the routine in [`calls`](Self::calls).
+    pub(super) fn does_last(&self, routine: usize, what: u32, request: u64) {
+        self.actor.its_request.store(request, Relaxed);
+        self.actor.last[routine].store(what, Relaxed);
     }
 
     pub(super) fn does_with_completed(&self, what: u32) {
@@ -287,13 +311,15 @@ pub(super) struct Actor {
     pub(super) requests: Arc<Requests>,
     pub(super) next: Atomic<u64>,
     pub(super) next_code: Atomic<u32>,
-    pub(super) keeps_returned: Atomic<u32>,
+    pub(super) with_returned: Atomic<u32>,
     pub(super) with_completed: Atomic<u32>,
     pub(super) held: Atomic<u64>,
     pub(super) status: Atomic<i32>,
     pub(super) tag: Atomic<u64>,
-    /// The request to cancel for [`CANCEL_AND_PEND`].
-    pub(super) cancels: Atomic<u64>,
+    /// The request of [`CANCEL_AND_PEND`], and of what the routines do last.
+    pub(super) its_request: Atomic<u64>,
+    /// What each routine does last.
+    pub(super) last: [Atomic<u32>; 4],
     /// The last result of `Requests::forward`.
     pub(super) forwarded: Atomic<i32>,
     pub(super) task: Atomic<usize>,
@@ -306,12 +332,13 @@ impl Actor {
             requests,
             next: Atomic::new(0),
             next_code: Atomic::new(0),
-            keeps_returned: Atomic::new(0),
+            with_returned: Atomic::new(LEAVE),
             with_completed: Atomic::new(FREE),
             held: Atomic::new(0),
             status: Atomic::new(0),
             tag: Atomic::new(0),
-            cancels: Atomic::new(0),
+            its_request: Atomic::new(0),
+            last: core::array::from_fn(|_| Atomic::new(0)),
             forwarded: Atomic::new(0),
             task: Atomic::new(0),
             calls: core::array::from_fn(|_| Atomic::new(0)),
@@ -320,6 +347,21 @@ impl Actor {
 
     pub(super) fn count(&self, which: usize) {
         self.calls[which].add(1, Relaxed);
+    }
+
+    fn do_last(&self, routine: usize) {
+        let request = self.its_request.load(Relaxed);
+        match self.last[routine].load(Relaxed) {
+            CANCEL => {
+                let _ = self.requests.cancel(request);
+            }
+            WAIT => {
+                let result = self.requests.wait(request, 10, Limit::Cancel);
+                let errno = result.map_or_else(Error::to_errno, |result| result.status);
+                self.status.store(errno, Relaxed);
+            }
+            _ => {}
+        }
     }
 
     /// Returns how to send a request without buffers to the driver `next`.
@@ -364,6 +406,12 @@ impl Actor {
         self.count(0);
         self.held.store(request.handle, Relaxed);
         self.task.store(Task::current_raw() as usize, Relaxed);
+        let returned = self.do_code(request);
+        self.do_last(0);
+        returned
+    }
+
+    fn do_code(&self, request: &abi::d2d_request) -> c_int {
         match request.code {
             COMPLETE => {
                 if request.output_len as usize >= OUTPUT.len() {
@@ -380,7 +428,7 @@ impl Actor {
                 PENDING
             }
             CANCEL_AND_PEND => {
-                let _ = self.requests.cancel(self.cancels.load(Relaxed));
+                let _ = self.requests.cancel(self.its_request.load(Relaxed));
                 LOCKED.store(1, Relaxed);
                 let pended = self.requests.pend(request.handle);
                 LOCKED.store(0, Relaxed);
@@ -422,10 +470,13 @@ unsafe extern "C" fn returned(
     actor.count(1);
     actor.held.store(request.handle, Relaxed);
     actor.status.store(result.status, Relaxed);
-    match actor.keeps_returned.load(Relaxed) {
-        0 => result.status,
-        _ => PENDING,
-    }
+    let status = match actor.with_returned.load(Relaxed) {
+        LEAVE => result.status,
+        HOLD => PENDING,
+        _ => actor.forward(request.handle, ROUTINE),
+    };
+    actor.do_last(1);
+    status
 }
 
 /// # Safety
@@ -469,6 +520,7 @@ unsafe extern "C" fn cancelled(this: *mut c_void, request: u64) {
     let actor = unsafe { &*this.cast::<Actor>() };
     actor.count(3);
     actor.held.store(request, Relaxed);
+    actor.do_last(3);
 }
 
 pub(super) const CANCELED: c_int = -(bindings::ECANCELED as c_int);

@@ -3,7 +3,13 @@
 //! Forwarding requests.
 
 use super::fixture::*;
-use crate::request::PENDING;
+use crate::{
+    probe::Stack,
+    request::{
+        word,
+        PENDING, //
+    }, //
+};
 use kernel::{
     prelude::*,
     sync::atomic::ordering::Relaxed, //
@@ -69,6 +75,34 @@ mod cases {
         assert_eq!(b.calls()[1], 2);
         fixture.complete(b.holds(), TIMEDOUT)?;
         assert_eq!(fixture.status(request)?, TIMEDOUT);
+        Ok(())
+    }
+
+    #[test]
+    fn a_receiver_does_not_use_buffers_in_place_that_are_being_copied() -> Result {
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
+        let c = fixture.party_in_place(c"c")?;
+        for is_copying in [true, false] {
+            let (request, held) = a.pend(&b, PEND, 0)?;
+            let record = fixture.record(request)?;
+            if is_copying {
+                // Pretend that another thread of b is writing the output.
+                assert!(record.go(&word::PINNED).is_ok());
+            }
+            b.passes_on_to(&c, PEND);
+            let passed = fixture
+                .requests
+                .pass_on(held, &b.actor.how(), Stack::current());
+            let passed = passed.map_err(|(_, error)| error)?;
+            assert_eq!(passed.word.has(word::bits::IN_PLACE), !is_copying);
+            fixture.requests.call(passed);
+            if is_copying {
+                fixture.requests.unpin(record);
+            }
+            fixture.complete(c.holds(), 0)?;
+            assert_eq!(fixture.status(request)?, 0);
+        }
         Ok(())
     }
 

@@ -47,6 +47,31 @@ mod cases {
         Ok(())
     }
 
+    #[test]
+    fn waiting_inside_a_routine_that_has_to_return_first_is_refused() -> Result {
+        let fixture = Fixture::new()?;
+        let (a, b) = (fixture.party(c"a")?, fixture.party(c"b")?);
+        let (c, d) = (fixture.party_in_place(c"c")?, fixture.party(c"d")?);
+        // b waits in `cancelled`.
+        let (request, _) = a.pend(&b, PEND_AND_HEAR, 0)?;
+        b.does_last(3, WAIT, request);
+        fixture.requests.cancel(request)?;
+        assert_eq!(b.heard(), EDEADLK.to_errno());
+        assert_eq!(fixture.status(request)?, CANCELED);
+        // c waits in its in-place call, after the sender has cancelled the request.
+        c.does_last(0, WAIT, request);
+        assert_eq!(a.send(request, &c, CANCEL_AND_PEND, 0), Ok(true));
+        assert_eq!(c.heard(), EDEADLK.to_errno());
+        assert_eq!(fixture.status(request)?, CANCELED);
+        // d waits in `returned`.
+        d.passes_on_to(&b, COMPLETE);
+        d.does_last(1, WAIT, request);
+        assert_eq!(a.send(request, &d, PASS_ON, 0), Ok(true));
+        assert_eq!(d.heard(), EDEADLK.to_errno());
+        assert_eq!(fixture.status(request)?, 0);
+        Ok(())
+    }
+
     /// With `waits`, counts one more thread as waiting for the request; otherwise, one less. It stands for
     /// a thread that was woken, but has not run yet.
     fn pretend_waiter(fixture: &Fixture, request: u64, waits: bool) -> Result {
