@@ -589,10 +589,11 @@ impl<T: Driver> Shared<T> {
         self.worker.load(Relaxed) == Task::current_raw() as usize
     }
 
-    /// Whether the job `deferred` was started and has not returned. Any context.
+    /// Whether an offer waits for the job `deferred`, or the job passes one to [`Driver::deferred`]. Any
+    /// context.
     fn is_deferring(&self) -> bool {
-        // `is_busy` may miss that the job was started again while it ran.
-        self.deferred.as_ref().is_some_and(job::Work::is_busy) || self.pended.lock().is_some()
+        let pended = self.pended.lock();
+        pended.is_some() || self.worker.load(Acquire) != 0
     }
 
     /// Waits until the job `deferred` has returned, if it was started. The job may be waiting, too:
@@ -643,15 +644,22 @@ where
     <T::Pair as Pair>::Peer: TableFor<T>,
 {
     fn pass_on(this: &Arc<Self>) {
-        let offer = this.pended.lock().take();
+        let offer = {
+            let mut pended = this.pended.lock();
+            // Under the lock, so that `is_deferring` sees the offer or the worker.
+            if pended.is_some() {
+                this.worker.store(Task::current_raw() as usize, Relaxed);
+            }
+            pended.take()
+        };
         if let Some(kept) = offer {
-            this.worker.store(Task::current_raw() as usize, Relaxed);
             // The dispatch routine returns its own disposition, so nobody needs this one.
             let _ = this.driver().deferred(Offer {
                 shared: this.as_arc_borrow(),
                 request: kept.into_request(),
             });
-            this.worker.store(0, Relaxed);
+            // Pairs with the load in `is_deferring`: a thread that has waited sees what `deferred` has done.
+            this.worker.store(0, Release);
         }
     }
 

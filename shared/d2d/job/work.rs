@@ -122,11 +122,6 @@ impl Work {
     pub fn cancel(&self) {
         self.0.cancel();
     }
-
-    /// Returns whether the job was started and its routine has not returned. Any context.
-    pub(crate) fn is_busy(&self) -> bool {
-        self.0.busy() != 0
-    }
 }
 
 impl EventHandler for Work {}
