@@ -523,7 +523,8 @@ extern struct d2d_hot_keys d2d_own_hot_keys;
  * request is completed or cancelled, which may be any. If such a routine sends or forwards a
  * request that is completed at once, the owner may call another routine before this one returns.
  * Each request inside another takes 2 to 3 KiB of the 16 KiB of a kernel thread's stack, so limit
- * how deep requests nest. A routine may not detach or unregister any driver (-EDEADLK).
+ * how deep requests nest. A routine may not detach or unregister any driver (-EDEADLK). If more
+ * than 64 threads are inside one driver's routines, such a call may wait for itself instead.
  *
  * A module unregisters its drivers in its exit, and if its initialization fails. If the module
  * forgets a driver, the owner expels the driver before the kernel frees the module's text, and
@@ -829,7 +830,8 @@ int d2d_request_alloc(d2d_handle driver, u32 input_size, u32 output_size, d2d_ha
  * @send: how it is sent, and to which driver
  *
  * At most 1024 workers call dispatch() for senders that cannot sleep. If each of these workers
- * waits for a request that needs a worker, none goes on.
+ * waits for a request that needs a worker, none goes on. While a dispatch() runs that a worker has
+ * called, no worker calls another one for the same request, even if the first has completed it.
  *
  * Context: Any context with D2D_SEND_ATOMIC. Otherwise it may sleep, as dispatch() may.
  *
