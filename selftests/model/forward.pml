@@ -10,6 +10,7 @@
  *   UNREGISTERS_S, UNREGISTERS_F, UNREGISTERS_R	S, F or R unregisters
  *   FORWARDS_LATER	F pends the request, and forwards it from another thread
  *   NOT_RETURNED	F does not want the request back
+ *   HEARS	R has asked for cancelled(). S does not wait for the request: there would be too many states
  *
  * What must hold, with the variables that check it:
  *   - one thread delivers the request at a time (delivering), and the request comes home at most once (homes);
@@ -208,14 +209,43 @@ inline cancel_for(me, to, for_driver)
 		w = word;
 		if
 		:: PHASE_OF(w) == Held ->
+			/* Requests::end_hold() */
+#if defined(HEARS) && !defined(CANCELLED_ENTERS_LATE)
+			if
+			:: LEVEL_OF(w) == 2 -> INSIDE(R, me) = true
+			:: else
+			fi;
+#endif
 			atomic {
 				if
 				:: word == w ->
 					word = ((w & IN_PLACE) && !for_driver -> CANCEL_HELD(w) | PARKED : CANCEL_HELD(w) | (to << 16));
+#ifdef HEARS
+					word = (LEVEL_OF(w) == 2 -> word + PIN : word);
+#endif
 					w = word; ok = true
 				:: else -> ok = false
 				fi
 			};
+#ifdef HEARS
+			if
+			:: ok && (w & PINS) ->
+				/* The call of R's routine cancelled() */
+#ifdef CANCELLED_ENTERS_LATE
+				INSIDE(R, me) = true;
+				if
+				:: gone[R]
+				:: else -> assert(!gone[R])
+				fi;
+#else
+				assert(!gone[R]);
+#endif
+				INSIDE(R, me) = false;
+				atomic { assert(CAN_UNPINNED(word)); word = UNPINNED(word); w = word }
+			:: !ok -> INSIDE(R, me) = false
+			:: else
+			fi;
+#endif
 			if
 			:: ok && OVER(w) -> deliver(me); ok = true; break
 			:: ok && !OVER(w) -> break
@@ -429,6 +459,7 @@ proctype sender()
 	:: else
 	fi;
 	INSIDE(F, 0) = false;
+#ifndef HEARS
 	/* Requests::wait() of S, with a time limit */
 	if
 	:: PHASE_OF(word) == Idle
@@ -439,6 +470,7 @@ proctype sender()
 	   fi;
 	   (PHASE_OF(word) == Idle || PHASE_OF(word) == Free || gone[S])
 	fi;
+#endif
 done:
 	sender_done = true
 }
@@ -521,5 +553,7 @@ init {
 	(_nr_pr == 1);
 	assert(delivering == 0 && !in_place && homes <= 1);
 	assert(EMPTY(S) && EMPTY(F) && EMPTY(R));
+#ifndef HEARS
 	assert(PHASE_OF(word) == Idle)
+#endif
 }

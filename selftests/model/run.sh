@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Checks the models with spin, which must find no error. Then checks models with one fault each, in which spin must find
 # an error. Prints KTAP, and the counts last.
-# Needs spin, a C compiler, 2.8 GB of memory for two searches at a time, and a minute and a half of CPU time.
+# Needs spin, a C compiler, 2.8 GB of memory for two searches at a time, and two minutes of CPU time.
 set -euo pipefail
 
 cd "$(dirname "$0")"
@@ -35,6 +35,7 @@ holds forward states FORWARDS_LATER,CANCEL - : a pended request is forwarded by 
 holds forward states UNREGISTERS_F - : a request is forwarded, and its forwarder unregisters
 holds forward states FORWARDS_LATER,UNREGISTERS_R - : a request is forwarded, and its receiver unregisters
 holds forward states UNREGISTERS_S,CANCEL - : a request is forwarded and cancelled, and its sender unregisters
+holds forward states FORWARDS_LATER,UNREGISTERS_R,CANCEL,HEARS - : a receiver that is to be told of a cancellation unregisters
 holds handshake states - - : the owner learns of completion when the call of dispatch returns, or by waiting
 holds handshake states ROUTINE,ATTACHES=1 - : the owner learns of completion by its completion routine
 holds handshake states NEVER - : a pended handshake is never completed
@@ -69,6 +70,7 @@ fault handshake states OWNER_UNLOADED overdue-by-any-error : Server::await_compl
 fault handshake states NEVER,ENDLESS cancelled-once : Server::detach() tries only once to cancel the request of a handshake
 mutant forward states FORWARDS_LATER,UNREGISTERS_R parked-request-cannot-be-cancelled : Requests::cancel_for() does not check whether a parked request goes back to a forwarder
 mutant forward states CANCEL recalled-before-the-in-place-call-ends : Record::park() does not check whether an in-place call uses the buffers
+fault forward states FORWARDS_LATER,UNREGISTERS_R,CANCEL,HEARS cancelled-enters-late : Requests::end_hold() enters the holder after the transition
 fault forward states CANCEL no-park : Requests::deliver() gives a request back to a forwarder while an in-place call uses the buffers
 mutant events states - set-before-sleep-lost : Waiter::begin() looks at the events before it guards their words
 mutant events states - guarded-for-one-user-only : Event::end_use() removes the guard although the event has other users
