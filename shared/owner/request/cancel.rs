@@ -141,9 +141,9 @@ impl Requests {
             self.trace_cancel(record, by, record.holder(word), reason);
         }
         if let Some(driver) = driver {
-            record.canceller.set(Task::current_raw() as u64);
+            record.cancelled_caller.set(Task::current_raw() as u64);
             driver.cancelled(record.holder_handle(word.generation()));
-            record.canceller.set(0);
+            record.cancelled_caller.set(0);
             drop(driver);
             self.unpin(record);
         } else if cancelled.is_over() {

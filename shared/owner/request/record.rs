@@ -98,8 +98,8 @@ pub(crate) struct Record {
     pub(super) levels: [Level; abi::D2D_STACK_SIZE as usize],
     /// While the word has [`CARRY`](word::bits::CARRY): the task that is inside a forwarder's `returned()`.
     pub(super) carrier: Atomic<u64>,
-    /// The task that is inside the holder's `cancelled()`, or 0.
-    pub(super) canceller: Atomic<u64>,
+    /// The task that calls the holder's `cancelled()`, or 0.
+    pub(super) cancelled_caller: Atomic<u64>,
     /// The generations of holds that a cancel has ended, each at `generation % REMEMBERED`.
     cancelled: [Atomic<u32>; REMEMBERED],
     pub(super) input_size: Atomic<u32>,
@@ -317,7 +317,7 @@ impl Record {
     pub(super) fn may_wait_for_caller(&self, word: Word) -> bool {
         let task = Task::current_raw() as u64;
         word.has(word::bits::CARRY) && self.carrier.get() == task
-            || word.has(word::bits::PINS) && self.canceller.get() == task
+            || word.has(word::bits::PINS) && self.cancelled_caller.get() == task
             || word.has(word::bits::IN_PLACE) && self.in_place_call_is_by(task)
     }
 
