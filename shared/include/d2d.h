@@ -889,8 +889,8 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
  * * %-EINPROGRESS - at the limit, another thread was delivering the request. One second later, that
  *   thread was still inside a routine of a driver. The caller may wait again, or free the request.
  *   This prints no line
- * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside a routine that
- *   has to return before the request can be delivered
+ * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside returned() or
+ *   cancelled() of this request, or inside a dispatch() that uses its buffers in place
  * * %-ENODATA - the request was not sent
  * * %-EINVAL - it was sent with D2D_SEND_ROUTINE
  * * %-EAGAIN - 63 threads wait for it
