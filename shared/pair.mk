@@ -53,6 +53,7 @@ endif
 # Kbuild does not know this object if all drivers are in C: then no module links the crate.
 targets += $(pair)/$(pair-interface).o
 $(eval $(call d2d-header,$(pair)/$(pair-interface)))
+# A build of single modules (D2D_ONLY in Kbuild) makes only the headers that these modules include.
 ifndef D2D_ONLY
 always-y += $(pair)/$(pair-interface).h
 endif

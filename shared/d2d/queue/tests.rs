@@ -430,7 +430,8 @@ mod cases {
     fn c_refuses_a_handle_without_a_generation() -> Result {
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
-        // Without its kind, this handle is 0. So is the claim of the first item, which no handle names.
+        // This handle has the index and the generation 0. The first item has the index 0, too, and no handle names
+        // the item, so its claim is 0.
         // SAFETY: The queue is initialized.
         let released = unsafe { d2d_kunit_release(raw(&context), abi::D2D_HANDLE_ITEM.into()) };
         assert_eq!(released, ESTALE.to_errno());
