@@ -132,13 +132,14 @@ impl Requests {
         reason: Reason,
         level: usize,
     ) -> Option<CancelOutcome> {
+        let holder = record.holder(word);
         let (cancelled, driver) = self.end_hold(record, word, canceller, reason, level)?;
         if record.tracing().is_on() {
             let by = match canceller {
                 Canceller::Sender(..) => record.sender(),
                 Canceller::Driver(driver) => driver,
             };
-            self.trace_cancel(record, by, record.holder(word), reason);
+            self.trace_cancel(record, by, holder, reason);
         }
         if let Some(driver) = driver {
             record.cancelled_caller.set(Task::current_raw() as u64);
