@@ -76,6 +76,29 @@ pub const fn batch_of(size: usize) -> usize {
     }
 }
 
+/// Passes the payloads to `put` in chunks, until `put` puts less than a whole chunk. Returns how many payloads were put,
+/// and how many were not passed to `put`.
+fn put_chunks<T>(
+    payloads: &[T],
+    chunk: usize,
+    mut put: impl FnMut(&[T]) -> usize,
+) -> (usize, usize) {
+    let mut done = 0;
+    for payloads_of_chunk in payloads.chunks(chunk) {
+        let count = put(payloads_of_chunk);
+        if count < payloads_of_chunk.len() {
+            // There may be room again by now. But the caller must find the refused payloads behind those that
+            // were put.
+            return (
+                done + count,
+                payloads.len() - done - payloads_of_chunk.len(),
+            );
+        }
+        done += count;
+    }
+    (done, 0)
+}
+
 /// A queue of a context: the items from one side to the other.
 ///
 /// # Invariants
@@ -203,10 +226,16 @@ impl<'a> Queue<'a> {
         if size_of::<T>() > self.item_size() {
             return Err(EMSGSIZE);
         }
-        Ok(payloads
-            .chunks(const { batch_of(size_of::<T>()) })
-            .map(|payloads| self.put_and_ring(kind, payloads))
-            .sum())
+        let chunk = const { batch_of(size_of::<T>()) };
+        let (put, left) = put_chunks(payloads, chunk, |payloads| {
+            self.put_and_ring(kind, payloads)
+        });
+        if left > 0 {
+            let _guard = self.lock();
+            // SAFETY: The lock is held.
+            unsafe { self.count_refused(left, false) };
+        }
+        Ok(put)
     }
 
     /// Puts at least one and at most [`batch_of`] payloads, as far as there is room, and rings the doorbell. Returns

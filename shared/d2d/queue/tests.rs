@@ -118,6 +118,27 @@ mod cases {
     }
 
     #[test]
+    fn a_batch_ends_at_the_first_payload_that_is_refused() -> Result {
+        // The queue has room for two payloads, and again after each refusal.
+        let payloads = [1u64, 2, 3, 4, 5, 6, 7];
+        let mut passed = 0;
+        let result = put_chunks(&payloads, 3, |chunk| {
+            passed += chunk.len();
+            chunk.len().min(2)
+        });
+        assert_eq!((result, passed), ((2, 4), 3));
+        assert_eq!(put_chunks(&payloads, 3, <[u64]>::len), (7, 0));
+
+        // The payloads that were not passed on count as refused, too.
+        const MORE: usize = MAX_BATCH as usize + 20;
+        let context = TestContext::new(0, 2, 8)?;
+        let queue = context.to_peer();
+        assert_eq!(queue.put_batch(KIND, &[1u64; MORE])?, 2);
+        assert_eq!(queue.counters().refused, MORE as u64 - 2);
+        Ok(())
+    }
+
+    #[test]
     fn empty_batches_change_nothing() -> Result {
         let context = TestContext::new(0, 2, 8)?;
         let queue = context.to_peer();
