@@ -596,8 +596,8 @@ impl<T: Driver> Shared<T> {
         pended.is_some() || self.worker.load(Acquire) != 0
     }
 
-    /// Waits until the job `deferred` has returned, if it was started. The job may be waiting, too:
-    /// after 10 ms, this function calls `end_waits` again and again. May sleep.
+    /// Waits until no offer waits for the job `deferred`, and [`Driver::deferred`] does not run. It may
+    /// be waiting, too: after 10 ms, this function calls `end_waits` again and again. May sleep.
     pub(crate) fn flush_deferred(&self, end_waits: impl Fn()) {
         let mut patience = Patience::new();
         while self.is_deferring() {
@@ -605,7 +605,8 @@ impl<T: Driver> Shared<T> {
         }
     }
 
-    /// Waits until the job `deferred` has returned, if it was started. May sleep.
+    /// Waits until no offer waits for the job `deferred`, and [`Driver::deferred`] does not run. May
+    /// sleep.
     ///
     /// # Errors
     ///

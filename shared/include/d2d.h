@@ -890,7 +890,8 @@ int d2d_request_call(d2d_handle request, const struct d2d_send *send, u32 ms,
  *   thread was still inside a routine of a driver. The caller may wait again, or free the request.
  *   This prints no line
  * * %-EDEADLK - the caller must not sleep (see d2d_request_send()), or is inside returned() or
- *   cancelled() of this request, or inside a dispatch() that uses its buffers in place
+ *   cancelled() of this request, or inside a dispatch() that uses its buffers in place, or that has
+ *   to return before a worker can call the receiver's dispatch()
  * * %-ENODATA - the request was not sent
  * * %-EINVAL - it was sent with D2D_SEND_ROUTINE
  * * %-EAGAIN - 63 threads wait for it

@@ -288,14 +288,12 @@ impl Events {
         manner: Manner,
         fill: impl FnOnce(u32) -> bool,
     ) -> Result<Result<u32>, Refusal> {
-        /// A wait for at most this many events needs no allocation. The compiler initializes this many
-        /// blocks without a call of `memset()`, but no more.
-        const FEW: usize = 3;
-
         if !(1..=abi::D2D_EVENT_MAX_WAITS as usize).contains(&count) {
             return Err(("bad-event-count", EINVAL));
         }
-        let mut few = [const { WaitBlock::new() }; FEW];
+        // Not an array of a constant, for which the compiler would call `memset()`.
+        let new = WaitBlock::new;
+        let mut few = [new(), new(), new(), new()];
         let mut many;
         let blocks = match few.get_mut(..count) {
             Some(few) => few,

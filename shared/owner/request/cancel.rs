@@ -153,9 +153,9 @@ impl Requests {
         Some(CancelOutcome::Done)
     }
 
-    /// Cancels a request that a driver holds, but does not deliver it. Returns the new state. If the caller
-    /// has to call the holder's `cancelled()`, also enters the holder. Then the request has a pin, which the
-    /// caller ends after the call. Returns `None` if the state has changed.
+    /// Cancels a request that a driver holds, but does not deliver it. Returns the new state. If the holder
+    /// is to be told, and can be entered, this enters it and pins the request: the caller calls `cancelled()`,
+    /// and then ends the pin. Returns `None` if the state has changed.
     pub(super) fn end_hold(
         &self,
         record: &Record,
@@ -210,7 +210,7 @@ impl Requests {
         let Some(cancelled) = transition.apply(word) else {
             return Some(CancelOutcome::Busy);
         };
-        // As in `cancel_held`: if the sender cancels, the request stays parked.
+        // As in `end_hold`: if the sender cancels, the request stays parked.
         let waits = matches!(canceller, Canceller::Sender(..)) && word.has(bits::PARKED);
         let cancelled = cancelled.because(reason, 0).assign(bits::PARKED, waits);
         record.change(word, cancelled).ok()?;

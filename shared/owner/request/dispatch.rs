@@ -251,7 +251,9 @@ impl Requests {
         if record.tracing().is_on() {
             Self::trace_dispatch(record, &receiver, &view);
         }
+        record.worker.set(Task::current_raw() as u64);
         let returned = receiver.dispatch(&view);
+        record.worker.set(0);
         if record.word().is_held_as(word.generation()) {
             self.end_dispatch(record, &receiver, word, false, returned);
         }

@@ -100,6 +100,8 @@ pub(crate) struct Record {
     pub(super) carrier: Atomic<u64>,
     /// The task that calls the holder's `cancelled()`, or 0.
     pub(super) cancelled_caller: Atomic<u64>,
+    /// The worker that is inside a dispatch routine for this record, or 0.
+    pub(super) worker: Atomic<u64>,
     /// The generations of holds that a cancel has ended, each at `generation % REMEMBERED`.
     cancelled: [Atomic<u32>; REMEMBERED],
     pub(super) input_size: Atomic<u32>,
@@ -319,6 +321,8 @@ impl Record {
         word.has(word::bits::CARRY) && self.carrier.get() == task
             || word.has(word::bits::PINS) && self.cancelled_caller.get() == task
             || word.has(word::bits::IN_PLACE) && self.in_place_call_is_by(task)
+            // The record has one work item, which does not run again before its routine has returned.
+            || word.has(word::bits::QUEUED) && self.worker.get() == task
     }
 
     /// Wakes the threads in [`Record::sleep`]. Any context.

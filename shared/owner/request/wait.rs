@@ -133,6 +133,10 @@ impl Requests {
                     return Err(IN_ATOMIC_CONTEXT);
                 }
                 if record.may_wait_for_caller(word) {
+                    // If the state has changed, the answer may be about another send.
+                    if record.word() != word {
+                        continue;
+                    }
                     return Err(("wait-from-inside", EDEADLK));
                 }
             }
